@@ -105,6 +105,9 @@ DPDK_WRAPS += rte_free rte_malloc_validate rte_malloc_virt2iova
 DPDK_WRAPS += rte_mempool_create rte_mempool_create_empty
 DPDK_WRAPS += rte_mempool_set_ops_byname
 
+# common/fast_start.c
+DPDK_WRAPS += eal_cpu_detected eal_cpu_socket_id get_tsc_freq
+
 DPDK_LDLIBS = -L$(DPDK_LIBDIR) \
 	-Wl,--whole-archive $(DPDK_DRIVERS:%=-l:librte_%.a) -Wl,--no-whole-archive \
 	-Wl,--start-group $(DPDK_LIBS:%=-l:librte_%.a) -Wl,--end-group \
