@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Counters in the region: one block per slot and vif. The slot's animating thread is the only
+ * writer (plain stores); readers sum over slots and may see a burst half counted. A reset is a
+ * baseline the reader keeps; nobody but the slot ever writes here. A worker that dies leaves them
+ * as they are and its successor goes on from there; what it had in hand was counted in or not at
+ * all, at burst granularity (docs/restart.md).
+ */
+#ifndef COMMON_COUNTERS_H
+#define COMMON_COUNTERS_H
+
+#include <stdint.h>
+
+#include "common/drop.h"
+
+/* Bytes are L2 bytes without FCS. */
+struct vif_counters {
+	uint64_t rx_packets;
+	uint64_t rx_bytes;
+	uint64_t tx_packets; /* switched to the vif, whether or not anybody reads its port */
+	uint64_t tx_bytes;
+	uint64_t reserved[4];
+	uint64_t drops[DROPS_MAX]; /* counted at the vif the packet came in by */
+};
+
+/* Shared. counters[slot_index * vifs + vif_id], after this header. */
+struct counters {
+	uint32_t slots;
+	uint32_t vifs; /* vif ids plus one more: the last collects packets that have no vif */
+	uint64_t reserved[7];
+	struct vif_counters c[];
+};
+
+static inline struct vif_counters *
+counters_at(struct counters *t, uint32_t slot_index, uint32_t vif_id)
+{
+	return &t->c[(uint64_t)slot_index * t->vifs + vif_id];
+}
+
+/* Adds all slots' blocks of one vif. */
+void counters_sum(const struct counters *t, uint32_t vif_id, struct vif_counters *sum);
+
+#endif

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What travels with a packet from one hand to another: in the mbuf's private area, written only when
+ * the packet leaves its slot over the mesh (a packet that stays needs none of it).
+ */
+#ifndef COMMON_PKT_H
+#define COMMON_PKT_H
+
+#include <stdint.h>
+
+#include <rte_mbuf.h>
+
+enum pkt_next { PKT_NEXT_TX }; /* stage the receiving slot goes on with */
+
+struct pkt_meta {
+	uint32_t in_vif;
+	uint32_t out_vif;
+	uint16_t next; /* enum pkt_next */
+	uint16_t out_port;
+	uint32_t reserved[13];
+};
+_Static_assert(sizeof(struct pkt_meta) == 64, "pkt_meta: the mbuf's private area");
+
+static inline struct pkt_meta *
+pkt_meta(struct rte_mbuf *m)
+{
+	return (struct pkt_meta *)rte_mbuf_to_priv(m);
+}
+
+#endif

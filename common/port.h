@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Ports: what the router receives from and transmits to. The primary owns them. The durable part
+ * (what was asked for) is a table in the region, so that the next primary can make them again; the
+ * part with pointers of the EAL generation is in its shared memory (handshake.h). Both are indexed
+ * alike, and vifs name that index.
+ *
+ * An entry is filled while FREE, then 'state' is stored (release) and the handshake's ports_version
+ * raised. Each slot rescans when it sees a new version, then stores what it saw in its
+ * ports_version. To remove: REMOVING, new version, wait until every live slot acknowledged, tear
+ * down, FREE. A primary that dies in between leaves an entry that its successor finishes removing.
+ */
+#ifndef COMMON_PORT_H
+#define COMMON_PORT_H
+
+#include <stdint.h>
+
+#include "common/limits.h"
+#include "common/process.h"
+
+struct rte_ring;
+
+enum port_state { PORT_FREE, PORT_ACTIVE, PORT_REMOVING };
+
+/* Shared (region), the primary writes. */
+struct port {
+	uint32_t state; /* enum port_state */
+	uint32_t kind;  /* enum port_kind */
+	uint32_t queues; /* RX = TX queues in use */
+	uint32_t mtu;
+	uint8_t mac[6];
+	uint16_t link_up;
+	uint32_t link_mbps; /* 0: unknown */
+	uint8_t rx_slot[PORT_QUEUES_MAX]; /* slot index that polls RX queue i */
+	uint64_t reserved[2];
+	char name[NAME_LEN];
+	char devargs[256];
+};
+
+/* Shared (region): struct ports, then struct port p[n]. */
+struct ports {
+	uint32_t n;
+	uint32_t reserved[15];
+	struct port p[];
+};
+
+/*
+ * What a driver does with mbufs between calls decides what a death inside a call means (hand.h):
+ * EXACT drivers keep none beyond the call (our taps, null) or keep them in rings that can be
+ * repaired (ring); RETAINS keep them in descriptor rings.
+ */
+enum port_hold { PORT_HOLD_NONE, PORT_HOLD_RING, PORT_HOLD_RETAINS };
+
+/* Shared (EAL memory), the primary writes, before the port's state says ACTIVE. */
+struct port_run {
+	uint32_t eth_port; /* ethdev port id, UINT32_MAX for taps */
+	uint32_t hold;     /* enum port_hold */
+	uint32_t n_rxq, n_txq;
+	void *rxq[PORT_QUEUES_MAX]; /* rte_eth_fp_ops[].rxq.data[i] */
+	void *txq[PORT_QUEUES_MAX];
+	struct rte_ring *rx_ring[PORT_QUEUES_MAX]; /* PORT_HOLD_RING */
+	struct rte_ring *tx_ring[PORT_QUEUES_MAX];
+};
+
+/*
+ * TX queue of a port that slot 'slot_index' uses. A port with fewer queues than slots shares one
+ * only if that is safe (taps: a write is atomic); else packets go to the slot that owns the queue.
+ */
+static inline uint32_t
+port_tx_queue(const struct port_run *r, uint32_t slot_index)
+{
+	return slot_index % r->n_txq;
+}
+static inline uint32_t
+port_tx_owner(const struct port_run *r, uint32_t slot_index)
+{
+	if (r->eth_port == UINT32_MAX || slot_index < r->n_txq)
+		return slot_index;
+	return slot_index % r->n_txq;
+}
+
+#endif

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A slot is a forwarding core as the system knows it; processes merely animate it, one thread each.
+ * This is the durable part, in the region. What holds mbuf pointers (journal, magazines, rings)
+ * belongs to one EAL generation and lives in its memory (hand.h, handshake.h).
+ *
+ * Members are grouped by writer. 'owner' is the one store that hands a slot over: the thread that
+ * sees its own key there animates the slot; when it sees another key it finishes its burst, leaves
+ * nothing in hand, stores 0 into 'animated_by' and lets go. If the animating process dies anywhere,
+ * the primary repairs the hand, takes the reader offline, raises 'generation' and stores a new
+ * owner; every step is idempotent, so the primary may die in between as well.
+ */
+#ifndef COMMON_SLOT_H
+#define COMMON_SLOT_H
+
+#include <stdint.h>
+
+#include "common/limits.h"
+
+/* Key of a process in 'owner': (start sequence << 32) | pid, never 0, never reused. */
+typedef uint64_t process_key;
+
+struct slot {
+	/* the primary writes */
+	uint32_t id;         /* the operator's number, e.g. 10 */
+	int32_t core;        /* CPU the animating thread is pinned to, -1: any */
+	process_key owner;   /* who shall animate it, 0: nobody */
+	uint32_t generation; /* raised by every repair */
+	uint32_t restarts;   /* deaths of animating processes */
+	uint64_t quarantined; /* mbufs ever quarantined on behalf of this slot */
+	uint64_t reserved0[4];
+
+	/* the animating thread writes */
+	process_key animated_by __attribute__((aligned(64)));
+	uint64_t beat;          /* loops; standing still = hung */
+	uint64_t ports_version; /* last port-table version it acts on (handshake.h) */
+	uint64_t packets;       /* received from ports and rings */
+	uint64_t bursts;        /* non-empty ones */
+	uint64_t busy_tsc;      /* TSC cycles of loops that moved packets */
+	uint64_t idle_tsc;      /* TSC cycles of polling loops that moved none */
+	uint64_t sleeps;        /* adaptive mode: times it slept */
+	uint64_t pause_seen;    /* echoes 'pause' below */
+	uint64_t reserved1[7];
+
+	/* whoever audits writes (vr-ctl), under ctl's writer lock */
+	uint64_t pause __attribute__((aligned(64))); /* nonzero: stop between bursts, hand empty, ... */
+	uint64_t pause_until_tsc; /* ... but never beyond this, whoever may have died */
+	uint64_t reserved2[6];
+} __attribute__((aligned(64)));
+
+/* Shared. */
+struct slots {
+	uint32_t n;
+	uint32_t reserved[15];
+	struct slot s[SLOTS_MAX];
+};
+
+/* Index of the slot with the operator's number 'id', or -ENOENT. */
+int slot_index(const struct slots *t, uint32_t id);
+
+#endif
