@@ -124,7 +124,7 @@ CLIENT_LIBS := $(if $(SRCS_client),$(O)/lib/libvrouter.a $(O)/lib/libvrouter.so)
 
 # Hot-plug requests to other processes are the primary's own affair.
 ifneq ($(wildcard primary/hotplug.c),)
-WRAPS_vr-primary := -Wl,--wrap=eal_dev_hotplug_request_to_secondary
+WRAPS_primary := -Wl,--wrap=eal_dev_hotplug_request_to_secondary
 endif
 
 objs = $(patsubst %.c,$(O)/obj/%.o,$(1))
@@ -167,7 +167,7 @@ $(FLAGS): FORCE
 	$(call stamp,$(CC) $(CPPFLAGS_ALL) $(DPDK_CPPFLAGS) $(CPPFLAGS) $(CFLAGS_ALL) $(CFLAGS))
 LINKFLAGS := $(O)/link.stamp
 $(LINKFLAGS): FORCE
-	$(call stamp,$(DPDK_LDFLAGS) $(DPDK_LDLIBS) $(LDFLAGS_ALL) $(LDFLAGS) $(WRAPS_vr-primary) $(OUR_SHARED))
+	$(call stamp,$(DPDK_LDFLAGS) $(DPDK_LDLIBS) $(LDFLAGS_ALL) $(LDFLAGS) $(WRAPS_primary) $(OUR_SHARED))
 
 $(GEN)/proto/%.pb-c.c $(GEN)/proto/%.pb-c.h &: proto/%.proto $(protos)
 	$(call say,PROTOC,$<)
@@ -211,16 +211,16 @@ $(foreach u,$(UNITS),$(eval $(call archive_rule,$(u))))
 # A program of DPDK has all of common/: constructors in there, such as the one
 # that registers our mempool ops, are referred to by nobody.
 lib = $(O)/lib/lib$(1).a
+link_dpdk = $(CC) $(LDFLAGS_ALL) $(LDFLAGS) $(DPDK_LDFLAGS) $(WRAPS_$(UNIT_$(1))) -o $@ \
+	$(call objs,$(MAIN_$(UNIT_$(1)))) $(2) -Wl,--whole-archive $(call lib,$(UNIT_$(1))) \
+	$(call lib,common) -Wl,--no-whole-archive $(VERSION_O) $(call lib,proto) \
+	$(DPDK_LDLIBS) $(OUR_SHARED)
 define dpdk_program_rule
 $(O)/bin/$(1): $(call objs,$(MAIN_$(UNIT_$(1)))) $(call lib,$(UNIT_$(1))) $(call lib,common) \
 	    $(call lib,proto) $(VERSION_O) $(LINKFLAGS)
 	$$(call say,LD,$$@)
 	@mkdir -p $$(@D)
-	$$(Q)$$(CC) $$(LDFLAGS_ALL) $$(LDFLAGS) $$(DPDK_LDFLAGS) $$(WRAPS_$(1)) -o $$@ \
-		$(call objs,$(MAIN_$(UNIT_$(1)))) \
-		-Wl,--whole-archive $(call lib,$(UNIT_$(1))) $(call lib,common) \
-		-Wl,--no-whole-archive $(VERSION_O) $(call lib,proto) \
-		$$(DPDK_LDLIBS) $$(OUR_SHARED)
+	$$(Q)$$(call link_dpdk,$(1))
 endef
 $(foreach p,$(DPDK_PROGRAMS),$(eval $(call dpdk_program_rule,$(p))))
 
@@ -252,27 +252,27 @@ unit_of = $(strip $(if $(filter ctl/cli/%,$(1)),cli,$(if $(filter ctl/client/%,$
 
 # Linked as the programs are, but with archives, so that a test gets only what
 # it refers to and may put a fake in place of the rest.
+test_libs = $(sort $(call lib,$(call unit_of,$(1))) $(call lib,common) $(call lib,client) \
+	$(call lib,proto))
 define test_rule
-$(2): $(call objs,$(1)) $(sort $(call lib,$(call unit_of,$(1))) $(call lib,common) \
-	    $(call lib,client) $(call lib,proto)) $(LINKFLAGS) | $(VERSION_O)
+$(2): $(call objs,$(1)) $(call test_libs,$(1)) $(LINKFLAGS) | $(VERSION_O)
 	$$(call say,LD,$$@)
 	@mkdir -p $$(@D)
-	$$(Q)$$(CC) $$(LDFLAGS_ALL) $$(LDFLAGS) $$(DPDK_LDFLAGS) -o $$@ $(call objs,$(1)) $(VERSION_O) \
-		-Wl,--start-group $$(sort $(call lib,$(call unit_of,$(1))) $(call lib,common) \
-		$(call lib,client) $(call lib,proto)) -Wl,--end-group \
-		-Wl,--push-state -lcmocka -Wl,--pop-state $$(DPDK_LDLIBS) $(call lib,common) $$(OUR_SHARED)
+	$$(Q)$$(CC) $$(LDFLAGS_ALL) $$(LDFLAGS) $$(DPDK_LDFLAGS) $$(WRAPS_$(call unit_of,$(1))) -o $$@ \
+		$(call objs,$(1)) $(VERSION_O) \
+		-Wl,--start-group $(call test_libs,$(1)) -Wl,--end-group -lcmocka \
+		$$(DPDK_LDLIBS) -Wl,--start-group $(call test_libs,$(1)) -Wl,--end-group $$(OUR_SHARED)
 endef
 $(foreach t,$(TEST_SRCS),$(eval $(call test_rule,$(t),$(O)/tests/$(basename $(notdir $(t))))))
 
+fuzz_libs := $(foreach u,ctl fwd-worker common proto,$(call lib,$(u)))
 define fuzz_rule
-$(2): $(call objs,$(1)) $(filter-out $(call lib,),$(call lib,common) $(call lib,ctl) \
-	    $(call lib,fwd-worker) $(call lib,proto)) $(LINKFLAGS) | $(VERSION_O)
+$(2): $(call objs,$(1)) $(fuzz_libs) $(LINKFLAGS) | $(VERSION_O)
 	$$(call say,LD,$$@)
 	@mkdir -p $$(@D)
 	$$(Q)$$(CC) $$(LDFLAGS_ALL) -fsanitize=fuzzer $$(LDFLAGS) $$(DPDK_LDFLAGS) -o $$@ \
-		$(call objs,$(1)) $(VERSION_O) -Wl,--start-group $(call lib,ctl) \
-		$(call lib,fwd-worker) $(call lib,common) $(call lib,proto) -Wl,--end-group \
-		$$(DPDK_LDLIBS) $(call lib,common) $$(OUR_SHARED)
+		$(call objs,$(1)) $(VERSION_O) -Wl,--start-group $(fuzz_libs) -Wl,--end-group \
+		$$(DPDK_LDLIBS) -Wl,--start-group $(fuzz_libs) -Wl,--end-group $$(OUR_SHARED)
 endef
 ifeq ($(FLAVOUR),fuzz)
 $(foreach t,$(FUZZ_SRCS),$(eval $(call fuzz_rule,$(t),$(O)/bin/$(basename $(notdir $(t))))))
@@ -305,9 +305,28 @@ check-packet: all ## send packets through a worker and compare what comes out
 check-system: all ## run real processes and kill them (root, hugepages)
 	$(call run,tests/system/run.sh)
 
-# The objects installed are the objects measured; CASES= chooses, JSON= names a
-# file for the results.
+# The objects installed are the objects measured. A static program loads no
+# plug-in, so drivers made for measuring (tests/bench/*.c) are linked into
+# copies of the programs, in build/FLAVOUR/bench/: into all, for the drivers
+# must be the same everywhere. They need headers of DPDK's source tree that no
+# package has: DPDK_SRC=folder. CASES= chooses, JSON= names a file for results.
 export CASES JSON
+BENCH_SRCS := $(wildcard tests/bench/*.c)
+OBJS_bench := $(call objs,$(BENCH_SRCS))
+ifneq ($(DPDK_SRC),)
+BENCH_PROGRAMS := $(if $(BENCH_SRCS),$(DPDK_PROGRAMS:%=$(O)/bench/%))
+endif
+$(OBJS_bench): DEFS = -DALLOW_INTERNAL_API $(addprefix -isystem $(DPDK_SRC)/,lib/ethdev lib/eal/include drivers/bus/vdev)
+define bench_rule
+$(O)/bench/$(1): $(O)/bin/$(1) $(OBJS_bench)
+	$$(call say,LD,$$@)
+	@mkdir -p $$(@D)
+	$$(Q)$$(call link_dpdk,$(1),$(OBJS_bench))
+endef
+$(foreach p,$(DPDK_PROGRAMS),$(eval $(call bench_rule,$(p))))
+
+.PHONY: bench-programs
+bench-programs: $(BENCH_PROGRAMS) ## build the programs with drivers made for measuring (DPDK_SRC=)
 bench: all $(BENCH_PROGRAMS) ## measure; CASES="a b" chooses, JSON=file writes results
 	$(call run,tests/bench/run.sh)
 

@@ -3,15 +3,18 @@
  * Takes two waits out of rte_eal_init, which every restart pays: the time from
  * a worker's death to its replacement is mostly EAL's start.
  *
- * EAL looks for each of RTE_MAX_LCORE cores in each of 32 NUMA nodes, present
- * or not, and asks for each several times: 5000 access calls, 9 ms of 28 on a
- * machine with two cores. And where the processor does not tell its TSC
+ * EAL looks for 128 cores in 32 NUMA nodes, and for 1024 cores in general,
+ * present or not, some of them several times: 5000 access calls, 15 ms of 28 on
+ * a machine with two cores. And where the processor does not tell its TSC
  * frequency (AMD), a primary sleeps for 100 ms to measure it. The linker sends
  * EAL's calls here instead (--wrap, see common/drivers.mk); nobody calls these
  * functions by name. They run in the thread that calls rte_eal_init, before
  * there are others.
  */
+#include <limits.h>
+#include <sched.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <time.h>
 
 #include <rte_common.h>
@@ -32,13 +35,44 @@ uint64_t __wrap_get_tsc_freq(void);
 #define TSC_ROUND_HZ      1000000
 
 /* Per core: 0 not asked yet, else what the real function said, plus 1. */
-static uint8_t detected[RTE_MAX_LCORE];
-static uint8_t socket_ids[RTE_MAX_LCORE];
+static uint8_t detected[CPU_SETSIZE];
+static uint8_t socket_ids[CPU_SETSIZE];
+
+/*
+ * Returns the highest number a core of this machine can have: the last one in
+ * a list like "0-3,8-11". INT_MAX if that is not known.
+ */
+static unsigned int
+last_possible_cpu(void)
+{
+	static unsigned int last;
+	unsigned int from, to;
+	char sep;
+	FILE *f;
+
+	if (last != 0)
+		return last;
+	last = INT_MAX;
+	f = fopen("/sys/devices/system/cpu/possible", "re");
+	if (f == NULL)
+		return last;
+	while (fscanf(f, "%u", &from) == 1) {
+		last = from;
+		if (fscanf(f, "-%u", &to) == 1)
+			last = to;
+		if (fscanf(f, "%c", &sep) != 1 || sep != ',')
+			break;
+	}
+	fclose(f);
+	return last;
+}
 
 int
 __wrap_eal_cpu_detected(unsigned int cpu)
 {
-	if (cpu >= RTE_MAX_LCORE)
+	if (cpu > last_possible_cpu())
+		return 0;
+	if (cpu >= RTE_DIM(detected))
 		return __real_eal_cpu_detected(cpu);
 	if (detected[cpu] == 0)
 		detected[cpu] = 1 + (__real_eal_cpu_detected(cpu) != 0);
@@ -49,7 +83,7 @@ __wrap_eal_cpu_detected(unsigned int cpu)
 unsigned int
 __wrap_eal_cpu_socket_id(unsigned int cpu)
 {
-	if (cpu >= RTE_MAX_LCORE)
+	if (cpu >= RTE_DIM(socket_ids))
 		return __real_eal_cpu_socket_id(cpu);
 	if (!__wrap_eal_cpu_detected(cpu))
 		return 0;

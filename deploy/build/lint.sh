@@ -17,6 +17,9 @@ fail()
 	bad=1
 }
 
+found=$(mktemp) || exit 1
+trap 'rm -f "$found"' EXIT
+
 std="-std=gnu17 -march=$ARCH"
 
 # The flags to compile a file with: no DPDK where none is linked.
@@ -60,7 +63,7 @@ echo "lint: headers alone"
 for f in "$@"; do
 	case $f in *.h) ;; *) continue ;; esac
 	# shellcheck disable=SC2046
-	$CC $std $(flags_of "$f") -Wall -Wextra -Werror -fsyntax-only -x c "$f" -include /dev/null ||
+	$CC $std $(flags_of "$f") -Wall -Wextra -Werror -fsyntax-only -x c "$f" ||
 		fail "$f: does not compile alone"
 done
 
@@ -69,9 +72,9 @@ if command -v clang-format >/dev/null; then
 	clang-format --dry-run -Werror "$@" 2>&1 | grep 'error:' | cut -d: -f1 | sort | uniq -c |
 		while read -r count file; do
 			echo "lint: $file: $count places (make format FILES=$file)"
-		done >"${TMPDIR:-/tmp}/lint.$$"
-	[ -s "${TMPDIR:-/tmp}/lint.$$" ] && cat "${TMPDIR:-/tmp}/lint.$$" && bad=1
-	rm -f "${TMPDIR:-/tmp}/lint.$$"
+		done >"$found"
+	cat "$found"
+	[ -s "$found" ] && bad=1
 else
 	echo "lint: no clang-format here"
 fi
@@ -93,13 +96,10 @@ elif command -v clang-tidy >/dev/null; then
 		*) flags="$OURS $DPDK" ;;
 		esac
 		clang-tidy --quiet "$1" -- $STD $flags 2>&1 |
-			grep -v "warnings\{0,1\} generated\|^Suppressed\|^Use -header-filter" >&2
-		clang-tidy --version >/dev/null' sh 2>"${TMPDIR:-/tmp}/tidy.$$"
-	if grep -E '(warning|error):' "${TMPDIR:-/tmp}/tidy.$$" >/dev/null; then
-		cat "${TMPDIR:-/tmp}/tidy.$$"
-		bad=1
-	fi
-	rm -f "${TMPDIR:-/tmp}/tidy.$$"
+			grep -v "warnings\{0,1\} generated\|^Suppressed\|^Use -header-filter"
+		:' sh >"$found"
+	cat "$found"
+	grep -qE '(warning|error):' "$found" && bad=1
 else
 	echo "lint: no clang-tidy here"
 fi
