@@ -49,13 +49,23 @@ struct conf_extra {
 
 void conf_defaults(struct conf *c);
 /*
- * Defaults, then the file named by --config FILE (if given), then the other long options. Handles
- * --help, --version and --layout itself (prints and exits 0). --help shows the program's purpose
- * ('about', one sentence), 'extra' first and then all options by section. Returns 0, or a negative
- * errno with a sentence that names option, value, range, file and line.
+ * Defaults, then the file named by --config FILE (if given), then the other long options; a list
+ * given on the command line replaces the file's. Handles --help, --version, --layout and
+ * --config-example itself (prints and exits 0). --help shows the program's purpose ('about', one
+ * sentence), 'extra' first and then all options by section. Returns 0, or a negative errno with a
+ * sentence that names option, value, range, file and line.
  */
 int conf_load(struct conf *c, int argc, char **argv, const char *about, struct conf_extra *extra,
 	      struct fault *f);
+
+/* A value of 'port' taken apart. */
+struct conf_port {
+	char name[NAME_LEN];
+	char devargs[CONF_TEXT];
+	uint32_t queues; /* 1 unless given */
+};
+int conf_port_parse(const char *value, struct conf_port *p, struct fault *f);
+
 /* One option by name, as from the command line; also what the file's lines go through. */
 int conf_set(struct conf *c, const char *name, const char *value, struct fault *f);
 /* deploy/vrouter.conf.example: every option with help, range and default, commented out. */
