@@ -12,6 +12,7 @@
 #ifndef COMMON_GRACE_H
 #define COMMON_GRACE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -46,10 +47,18 @@ struct grace;
 typedef void (*grace_fn)(void *arg, uint32_t n);
 
 struct grace *grace_create(struct rte_rcu_qsbr *v, uint32_t limit);
+/* What is still deferred is not run. */
 void grace_destroy(struct grace *g);
 /* Calls fn(arg, n) from a later grace_poll(). -ENOBUFS when 'limit' calls are already deferred. */
 int grace_defer(struct grace *g, grace_fn fn, void *arg, uint32_t n);
 /* Runs what may run now; returns how many calls are still deferred. */
 uint32_t grace_poll(struct grace *g);
+/* Whether one more call may be deferred; polls if need be. */
+bool grace_room(struct grace *g);
+/*
+ * For a writer that is out of free memory: polls for at most some 100 us, which is many bursts of
+ * every reader that is not stuck. Returns whether nothing is deferred any more.
+ */
+bool grace_settle(struct grace *g);
 
 #endif

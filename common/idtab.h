@@ -51,16 +51,21 @@ idtab_lookup(const struct idtab *t, uint32_t id)
 struct idtab_writer;
 struct grace;
 
-/* Scans refs, so it costs time by table size. NULL when out of memory. */
+/*
+ * Scans refs, so it costs time by table size. NULL when out of memory, or when 'grace' can defer no
+ * more. 'grace' may be NULL when there are no readers (tests): then all is free at once.
+ * With 'grace', nothing may poll it after the writer is destroyed.
+ */
 struct idtab_writer *idtab_writer_create(struct idtab *t, struct grace *grace);
 void idtab_writer_destroy(struct idtab_writer *w);
 
 /*
  * Publishes a copy of 'entry' (entry_size bytes) under 'id', replacing what was there.
- * -ERANGE: id too large; -ENOBUFS: every spare entry still waits for a grace period.
+ * -ERANGE: id too large; -ENOBUFS: every spare entry still waits for a grace period, poll and try
+ * again (after a bounded poll of its own; a stuck reader holds it up until it is killed).
  */
 int idtab_set(struct idtab_writer *w, uint32_t id, const void *entry);
-/* Unpublishes. -ENOENT: absent. */
+/* Unpublishes. -ENOENT: absent; -ENOBUFS: as above. */
 int idtab_del(struct idtab_writer *w, uint32_t id);
 
 #endif
