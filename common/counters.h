@@ -9,6 +9,7 @@
 #ifndef COMMON_COUNTERS_H
 #define COMMON_COUNTERS_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "common/drop.h"
@@ -37,7 +38,11 @@ counters_at(struct counters *t, uint32_t slot_index, uint32_t vif_id)
 	return &t->c[(uint64_t)slot_index * t->vifs + vif_id];
 }
 
-/* Adds all slots' blocks of one vif. */
+struct conf;
+size_t counters_size(const struct conf *c);
+void counters_init(struct counters *t, const struct conf *c); /* zeroed memory */
+
+/* Adds all slots' blocks of one vif; all zero for a vif out of range. */
 void counters_sum(const struct counters *t, uint32_t vif_id, struct vif_counters *sum);
 
 #endif

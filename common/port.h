@@ -13,6 +13,7 @@
 #ifndef COMMON_PORT_H
 #define COMMON_PORT_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "common/limits.h"
@@ -43,6 +44,11 @@ struct ports {
 	uint32_t reserved[15];
 	struct port p[];
 };
+
+/* Primary, on zeroed memory. */
+struct conf;
+size_t ports_size(const struct conf *c);
+void ports_init(struct ports *t, const struct conf *c);
 
 /*
  * What a driver does with mbufs between calls decides what a death inside a call means (hand.h):

@@ -70,6 +70,9 @@ struct processes {
 	struct process p[PROCESSES_MAX];
 };
 
+/* Primary, on zeroed memory. */
+void processes_init(struct processes *t);
+
 #define PROCESS_MAGIC UINT32_C(0x76727031)
 
 enum process_msg_type {
@@ -161,7 +164,10 @@ struct process_msg {
 	};
 };
 
-/* One whole message; -EAGAIN, -EPIPE (peer gone), -EPROTO (size or magic wrong). fd may be -1/NULL. */
+/*
+ * One whole message; -EAGAIN, -EPIPE (peer gone), -EPROTO (size or magic wrong). 'fd' may be -1 or
+ * NULL; a received one is close-on-exec and the caller's.
+ */
 int process_msg_send(int sock, const struct process_msg *m, int fd);
 int process_msg_recv(int sock, struct process_msg *m, int *fd);
 

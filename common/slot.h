@@ -15,6 +15,7 @@
 
 #include <stdint.h>
 
+#include "common/fault.h"
 #include "common/limits.h"
 
 /* Key of a process in 'owner': (start sequence << 32) | pid, never 0, never reused. */
@@ -54,6 +55,11 @@ struct slots {
 	uint32_t reserved[15];
 	struct slot s[SLOTS_MAX];
 };
+
+/* Primary, on zeroed memory, or on what a region already has: -EPROTO when its slots are others. */
+struct conf;
+void slots_init(struct slots *t, const struct conf *c);
+int slots_adopt(struct slots *t, const struct conf *c, struct fault *f);
 
 /* Index of the slot with the operator's number 'id', or -ENOENT. */
 int slot_index(const struct slots *t, uint32_t id);
