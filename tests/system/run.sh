@@ -1,0 +1,25 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# Runs the system tests: real processes, guests in network namespaces, kills. With root. For
+# `make check-system`, which names the build's folder in $VR_BUILD.
+#
+# usage: run.sh [--list] [PATTERN]
+#
+# Only the tests whose name contains PATTERN are run.
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+. "$here/../../deploy/lib.sh"
+
+# Of 2 MB: the largest test's, with two EAL generations.
+pages=400
+
+if [ "${1-}" = --list ]; then
+	VR_LAB=/nonexistent exec "$python" "$here/../lib/runner.py" --list "$here" "${@:2}"
+fi
+
+need_root
+need_machine
+export VR_BUILD="${VR_BUILD:-$repo/build/release}"
+lab_open $pages
+lab_run "$python" "$here/../lib/runner.py" "$here" "$@"
