@@ -142,7 +142,11 @@ FUZZERS := $(foreach t,$(FUZZ_SRCS),$(O)/bin/$(basename $(notdir $(t))))
 
 # --- rules -------------------------------------------------------------------
 
-ifeq ($(V),0)
+# make -s says nothing.
+ifneq ($(findstring s,$(firstword -$(MAKEFLAGS))),)
+Q := @
+say =
+else ifeq ($(V),0)
 Q := @
 say = @echo "$(1) $(2)";
 else
@@ -308,15 +312,17 @@ check-system: all ## run real processes and kill them (root, hugepages)
 # The objects installed are the objects measured. A static program loads no
 # plug-in, so drivers made for measuring (tests/bench/*.c) are linked into
 # copies of the programs, in build/FLAVOUR/bench/: into all, for the drivers
-# must be the same everywhere. They need headers of DPDK's source tree that no
-# package has: DPDK_SRC=folder. CASES= chooses, JSON= names a file for results.
-export CASES JSON
-BENCH_SRCS := $(wildcard tests/bench/*.c)
+# must be the same everywhere. For dpdk-testpmd they are a plug-in. They need
+# headers of DPDK's source tree that no package has; the benchmark fetches them
+# unless DPDK_SRC=folder has them. JSON=1 with -s prints nothing but results.
+DPDK_SRC ?= $(BUILD)/dpdk-headers
+export CASES JSON SECONDS REPEAT FLOWS
+BENCH_SRCS := $(if $(wildcard $(DPDK_SRC)/lib/ethdev/ethdev_driver.h),$(wildcard tests/bench/*.c))
 OBJS_bench := $(call objs,$(BENCH_SRCS))
-ifneq ($(DPDK_SRC),)
-BENCH_PROGRAMS := $(if $(BENCH_SRCS),$(DPDK_PROGRAMS:%=$(O)/bench/%))
-endif
-$(OBJS_bench): DEFS = -DALLOW_INTERNAL_API $(addprefix -isystem $(DPDK_SRC)/,lib/ethdev lib/eal/include drivers/bus/vdev)
+BENCH_CPPFLAGS := -DALLOW_INTERNAL_API \
+	$(addprefix -isystem $(DPDK_SRC)/,lib/ethdev lib/eal/include drivers/bus/vdev)
+BENCH_PROGRAMS := $(if $(BENCH_SRCS),$(DPDK_PROGRAMS:%=$(O)/bench/%) $(O)/bench/flowgen.so)
+$(OBJS_bench): DEFS = -fPIC $(BENCH_CPPFLAGS)
 define bench_rule
 $(O)/bench/$(1): $(O)/bin/$(1) $(OBJS_bench)
 	$$(call say,LD,$$@)
@@ -324,19 +330,25 @@ $(O)/bench/$(1): $(O)/bin/$(1) $(OBJS_bench)
 	$$(Q)$$(call link_dpdk,$(1),$(OBJS_bench))
 endef
 $(foreach p,$(DPDK_PROGRAMS),$(eval $(call bench_rule,$(p))))
+$(O)/bench/flowgen.so: $(OBJS_bench) $(LINKFLAGS)
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -shared $(LDFLAGS_ALL) $(LDFLAGS) -o $@ $(OBJS_bench)
 
 .PHONY: bench-programs
 bench-programs: $(BENCH_PROGRAMS) ## build the programs with drivers made for measuring (DPDK_SRC=)
-bench: all $(BENCH_PROGRAMS) ## measure; CASES="a b" chooses, JSON=file writes results
-	$(call run,tests/bench/run.sh)
+bench: all ## measure; CASES="a b" chooses, JSON=1 prints JSON lines, SECONDS=, REPEAT=
+	+$(call run,tests/bench/run.sh)
 
 # --- checks of the sources ---------------------------------------------------
 
-ours := $(sort $(shell find $(dirs) tests -name '*.[ch]' 2>/dev/null))
+# Those for measuring can be looked at once their headers are there.
+ours := $(filter-out $(if $(BENCH_SRCS),,tests/bench/%),\
+	$(sort $(shell find $(dirs) tests -name '*.[ch]' 2>/dev/null)))
 
 .PHONY: lint format coverage
 lint: $(PROTO_H) ## check layout, layering and headers, run clang-tidy and cppcheck
-	@CPPFLAGS='$(CPPFLAGS_ALL)' DPDK_CPPFLAGS='$(DPDK_CPPFLAGS)' CC='$(CC)' ARCH='$(ARCH)' \
+	@CPPFLAGS='$(CPPFLAGS_ALL)' DPDK_CPPFLAGS='$(DPDK_CPPFLAGS) $(BENCH_CPPFLAGS)' CC='$(CC)' ARCH='$(ARCH)' \
 		deploy/build/lint.sh $(if $(FILES),$(FILES),$(ours))
 
 format: ## lay out the sources with clang-format
