@@ -8,7 +8,7 @@
 # DPDK is in common/drivers.mk.
 #
 # Everything made goes below build/: build/gen/ for generated sources, and per
-# flavour (release, debug, asan, ubsan, tsan, cov, fuzz) build/FLAVOUR/bin/,
+# flavour (release, debug, fault, asan, ubsan, tsan, cov, fuzz) build/FLAVOUR/bin/,
 # lib/, tests/ and obj/, so flavours do not disturb each other.
 #
 # Variables: V=1 shows commands; WERROR=1 makes warnings errors;
@@ -41,13 +41,14 @@ FLAVOUR ?= release
 CC_release := gcc
 OPT_release := -O3 -g
 OPT_debug := -Og -g3 -DVR_DEBUG
+OPT_fault := -O2 -g -DFAULT_POINTS
 OPT_asan := -O1 -g -fsanitize=address -fno-omit-frame-pointer
 OPT_ubsan := -O1 -g -fsanitize=undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 OPT_tsan := -O1 -g -fsanitize=thread -fno-omit-frame-pointer
 OPT_cov := -O0 -g --coverage -fprofile-update=atomic
 OPT_fuzz := -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-omit-frame-pointer
 ifeq ($(OPT_$(FLAVOUR)),)
-$(error FLAVOUR is one of release debug asan ubsan tsan cov fuzz, not '$(FLAVOUR)')
+$(error FLAVOUR is one of release debug fault asan ubsan tsan cov fuzz, not '$(FLAVOUR)')
 endif
 
 ifneq ($(filter default undefined,$(origin CC)),)

@@ -1,0 +1,364 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Kills two forwarding threads' processes at random (and, with FLAVOUR=fault, at every injected
+ * point), repairs them as the primary does, and accounts for every mbuf. The children are forks on
+ * EAL's shared memory; packets come from and go to net_null and net_ring ports and the mesh, some
+ * are dropped, some copied, some are chains.
+ *
+ * HAND_KILLS=N sets the number of kills; VR_FAULT_LOG=FILE collects the points.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include <rte_eal.h>
+#include <rte_ethdev.h>
+#include <rte_mbuf.h>
+
+#include "common/audit.h"
+#include "common/conf.h"
+#include "common/fault_point.h"
+#include "common/handshake.h"
+
+enum { SLOTS = 2, BURST = 32, PORT_NULL = 0, PORT_RING = 1, QUEUE = 0 };
+
+static struct handshake *hs;
+static struct slots *slots;
+static uint64_t *packets; /* shared: moved by the children, so that a test that does nothing fails */
+
+/* --- a forwarding loop with dice -------------------------------------------------------------- */
+
+static uint32_t dice_state;
+
+static uint32_t
+dice(uint32_t sides)
+{
+	dice_state = dice_state * 1103515245 + 12345;
+	return (dice_state >> 16) % sides;
+}
+
+static struct hand_group *
+group_for(struct hand *h, uint16_t port, int16_t ring)
+{
+	struct hand_group *g;
+
+	for (uint32_t i = 0; i < h->n_groups; i++)
+		if (h->groups[i].port == port && h->groups[i].ring == ring &&
+		    h->groups[i].n < BURST_MAX)
+			return &h->groups[i];
+	if (h->n_groups == HAND_GROUPS_MAX)
+		return NULL;
+	g = &h->groups[h->n_groups++];
+	*g = (struct hand_group){.port = port, .queue = QUEUE, .ring = ring};
+	return g;
+}
+
+static struct rte_mbuf *
+copy_one(struct hand *h)
+{
+	void *m;
+
+	if (h->n_copies == HAND_COPIES_MAX || rte_mempool_get(hs->pools[0], &m) < 0)
+		return NULL;
+	FAULT_POINT("test-copy-popped");
+	h->copies[h->n_copies] = m;
+	__atomic_store_n(&h->n_copies, h->n_copies + 1, __ATOMIC_RELEASE);
+	FAULT_POINT("test-copy-noted");
+	rte_pktmbuf_reset(m);
+	return m;
+}
+
+static void
+leave(struct hand *h, uint32_t me, struct rte_mbuf *m)
+{
+	uint32_t to = dice(8);
+	struct hand_group *g = NULL;
+
+	if (to < 3)
+		g = group_for(h, PORT_NULL, -1);
+	else if (to < 5 && me == 0) /* a ring port has one producer */
+		g = group_for(h, PORT_RING, -1);
+	else if (to < 7)
+		g = group_for(h, 0, (int16_t)(1 - me));
+	if (g == NULL)
+		hand_drop(h, m);
+	else
+		g->m[g->n++] = m;
+}
+
+static void
+process(struct hand *h, uint32_t me, struct rte_mbuf *m)
+{
+	struct rte_mbuf *extra;
+
+	if (dice(8) == 0) {
+		extra = copy_one(h);
+		if (extra != NULL)
+			leave(h, me, extra);
+	}
+	if (dice(8) == 0 && m->next == NULL) {
+		extra = copy_one(h);
+		if (extra != NULL) {
+			m->next = extra;
+			FAULT_POINT("test-chain-linked");
+			m->nb_segs = 2;
+		}
+	}
+	leave(h, me, m);
+}
+
+static void
+transmit(struct hand *h, uint32_t me)
+{
+	hand_flatten(h);
+	hand_tx(h);
+	FAULT_POINT("test-tx");
+	for (uint16_t i = 0; i < h->n_groups; i++) {
+		struct hand_group *g = &h->groups[i];
+		const struct port_run *r = &hs->port_run[g->port];
+		struct rte_ring *ring = g->ring >= 0 ? handshake_ring(hs, me, (uint32_t)g->ring)
+						     : r->tx_ring[QUEUE];
+		uint16_t sent;
+
+		if (ring != NULL)
+			h->ring_tail = ring->prod.tail;
+		hand_tx_inside(h, i, g->ring >= 0 ? PORT_HOLD_RING : (uint8_t)r->hold);
+		FAULT_POINT("test-tx-inside");
+		if (g->ring >= 0)
+			sent = (uint16_t)rte_ring_sp_enqueue_burst(ring, (void **)g->m, g->n, NULL);
+		else
+			sent = rte_eth_tx_burst((uint16_t)r->eth_port, QUEUE, g->m, g->n);
+		FAULT_POINT("test-tx-returned");
+		for (; sent < g->n; sent++)
+			hand_drop(h, g->m[sent]);
+		hand_tx_done(h, i);
+		FAULT_POINT("test-tx-done");
+		pool_trim_thread(hs->pools[0]);
+	}
+}
+
+static void
+burst(struct hand *h, uint32_t me, uint16_t n)
+{
+	if (n == 0)
+		return;
+	__atomic_fetch_add(packets, n, __ATOMIC_RELAXED);
+	hand_run(h, n);
+	FAULT_POINT("test-run");
+	for (uint16_t i = 0; i < n; i++)
+		process(h, me, h->rx[i]);
+	transmit(h, me);
+	hand_finish(h, n);
+}
+
+static void
+poll_port(struct hand *h, uint32_t me, uint16_t port)
+{
+	const struct port_run *r = &hs->port_run[port];
+	uint16_t n;
+
+	if (r->rx_ring[QUEUE] != NULL)
+		h->ring_tail = r->rx_ring[QUEUE]->cons.tail;
+	hand_rx(h, port, QUEUE, (uint8_t)r->hold);
+	FAULT_POINT("test-rx");
+	n = rte_eth_rx_burst((uint16_t)r->eth_port, QUEUE, h->rx, BURST);
+	FAULT_POINT("test-rx-returned");
+	burst(h, me, n);
+}
+
+static void
+poll_mesh(struct hand *h, uint32_t me)
+{
+	struct rte_ring *r = handshake_ring(hs, 1 - me, me);
+	uint16_t n;
+
+	hand_ring_in(h, (uint16_t)(1 - me), r->cons.tail);
+	n = (uint16_t)rte_ring_sc_dequeue_burst(r, (void **)h->rx, BURST, NULL);
+	FAULT_POINT("test-ring-returned");
+	burst(h, me, n);
+}
+
+static void
+slot_child(uint32_t me)
+{
+	struct hand *h = &hs->hands[me];
+
+	dice_state = (uint32_t)getpid() * 2654435761u + (uint32_t)rte_rdtsc();
+	pool_thread_hand((uint16_t)me, &h->epoch);
+#ifdef FAULT_POINTS
+	setenv("VR_FAULT", "*:3000", 1);
+	fault_point_arm();
+#endif
+	for (;;) {
+		if (me == 0)
+			poll_port(h, me, PORT_NULL);
+		if (me == 1)
+			poll_port(h, me, PORT_RING);
+		poll_mesh(h, me);
+	}
+}
+
+/* --- the primary's part ----------------------------------------------------------------------- */
+
+static pid_t
+start(uint32_t me)
+{
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	if (pid == 0)
+		slot_child(me);
+	return pid;
+}
+
+static void
+check_all_accounted(uint32_t round)
+{
+	struct audit_result a[POOLS_MAX];
+
+	assert_int_equal(audit_run(hs, slots, a), 1);
+	if (a[0].unaccounted != 0 || a[0].twice != 0)
+		fprintf(stderr, "round %u: %u unaccounted, %u twice\n", round, a[0].unaccounted,
+			a[0].twice);
+	assert_int_equal(a[0].unaccounted, 0);
+	assert_int_equal(a[0].twice, 0);
+	assert_int_equal(a[0].size,
+			 a[0].free + a[0].magazines + a[0].hands + a[0].rings + a[0].quarantined);
+	assert_int_equal(pool_of(hs->pools[0])->double_frees, 0);
+}
+
+static uint32_t
+kills_wanted(void)
+{
+	const char *n = getenv("HAND_KILLS");
+
+	return n != NULL ? (uint32_t)strtoul(n, NULL, 10) : 300;
+}
+
+static void
+killed_slots_leave_every_mbuf_accounted_for(void **state)
+{
+	uint32_t kills = kills_wanted(), places[HAND_PLACES] = {0}, freed = 0, fixed = 0;
+	pid_t pids[SLOTS];
+	uint64_t last = 0, idle_rounds = 0;
+
+	(void)state;
+	for (uint32_t s = 0; s < SLOTS; s++)
+		pids[s] = start(s);
+	for (uint32_t k = 0; k < kills; k++) {
+		uint32_t victim = k % SLOTS;
+		struct hand_repair r;
+
+#ifdef FAULT_POINTS
+		/* one or the other dies by itself */
+		pid_t dead = waitpid(-1, NULL, 0);
+
+		victim = dead == pids[0] ? 0 : 1;
+#else
+		struct timespec t = {.tv_nsec = 200000 + (long)(rte_rdtsc() % 3000000)};
+
+		nanosleep(&t, NULL);
+		kill(pids[victim], SIGKILL);
+		assert_int_equal(waitpid(pids[victim], NULL, 0), pids[victim]);
+#endif
+		/* the other stands still, so that the audit is exact */
+		kill(pids[1 - victim], SIGSTOP);
+		waitpid(pids[1 - victim], NULL, WUNTRACED);
+		hand_repair(hs, victim, &r);
+		places[r.place]++;
+		freed += r.freed;
+		fixed += r.ring_fixed;
+		assert_int_equal(r.already_free, 0);
+		assert_int_equal(r.quarantined, 0);
+		check_all_accounted(k);
+		kill(pids[1 - victim], SIGCONT);
+		idle_rounds += *packets == last;
+		last = *packets;
+		pids[victim] = start(victim);
+	}
+	for (uint32_t s = 0; s < SLOTS; s++) {
+		kill(pids[s], SIGKILL);
+		waitpid(pids[s], NULL, 0);
+	}
+	assert_true(*packets > 0);
+	assert_true(idle_rounds < kills / 2 + 1);
+	printf("%u kills, %lu packets, %u mbufs freed, %u rings put right; dead in "
+	       "empty %u rx %u ring-in %u run %u tx %u tx-inside %u free %u\n",
+	       kills, (unsigned long)*packets, freed, fixed, places[HAND_EMPTY], places[HAND_RX],
+	       places[HAND_RING_IN], places[HAND_RUN], places[HAND_TX], places[HAND_TX_INSIDE],
+	       places[HAND_FREE]);
+}
+
+static void
+port_start(uint16_t port, uint32_t hold)
+{
+	struct rte_eth_conf ec = {0};
+	struct port_run *r = &hs->port_run[port];
+
+	assert_int_equal(rte_eth_dev_configure(port, 1, 1, &ec), 0);
+	assert_int_equal(rte_eth_rx_queue_setup(port, 0, 512, SOCKET_ID_ANY, NULL, hs->pools[0]), 0);
+	assert_int_equal(rte_eth_tx_queue_setup(port, 0, 512, SOCKET_ID_ANY, NULL), 0);
+	assert_int_equal(rte_eth_dev_start(port), 0);
+	r->eth_port = port;
+	r->hold = hold;
+	r->n_rxq = r->n_txq = 1;
+}
+
+static int
+setup(void **state)
+{
+	static const char *const args[] = {"hand_kill_test", "--no-huge", "--no-shconf", "--no-pci",
+					   "-m", "256", "--iova-mode=va", "--no-telemetry",
+					   "--lcores=0@0", "--log-level=error",
+					   "--vdev=net_null0", "--vdev=net_ring0"};
+	char *argv[sizeof(args) / sizeof(args[0])];
+	static struct conf conf;
+	struct fault f = {0};
+	int rc;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(args) / sizeof(args[0]); i++)
+		argv[i] = strdup(args[i]);
+	rc = rte_eal_init(sizeof(argv) / sizeof(argv[0]), argv);
+	if (rc < 0)
+		return rc;
+	conf_defaults(&conf);
+	conf.mbufs = 8192;
+	conf.vifs = 16;
+	conf.n_slots = SLOTS;
+	conf.ring_size = 256;
+	rc = handshake_create(&conf, 1, &hs, &f);
+	if (rc < 0) {
+		fprintf(stderr, "%s\n", f.text);
+		return rc;
+	}
+	port_start(PORT_NULL, PORT_HOLD_NONE);
+	port_start(PORT_RING, PORT_HOLD_RING);
+	hs->port_run[PORT_RING].rx_ring[0] = hs->port_run[PORT_RING].tx_ring[0] =
+	    rte_ring_lookup("ETH_RXTX0_net_ring0");
+	assert_non_null(hs->port_run[PORT_RING].rx_ring[0]);
+	slots = mmap(NULL, sizeof(*slots), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	packets = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	return slots == MAP_FAILED || packets == MAP_FAILED ? -1 : 0;
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(killed_slots_leave_every_mbuf_accounted_for),
+	};
+
+	return cmocka_run_group_tests(tests, setup, NULL);
+}
