@@ -132,6 +132,7 @@ objs = $(patsubst %.c,$(O)/obj/%.o,$(1))
 OBJS_proto := $(patsubst $(GEN)/%.c,$(O)/obj/gen/%.o,$(PROTO_C))
 $(foreach u,$(filter-out proto,$(UNITS)),$(eval OBJS_$(u) := \
 	$(call objs,$(filter-out $(MAIN_$(u)),$(SRCS_$(u))))))
+OBJS_common += $(O)/obj/gen/layouts.o
 LIBS_made := $(foreach u,$(UNITS),$(O)/lib/lib$(u).a)
 VERSION_O := $(O)/obj/common/version.o
 
@@ -178,6 +179,14 @@ $(GEN)/proto/%.pb-c.c $(GEN)/proto/%.pb-c.h &: proto/%.proto $(protos)
 	$(call say,PROTOC,$<)
 	$(Q)mkdir -p $(GEN)
 	$(Q)$(PROTOC_C) --proto_path=. --c_out=$(GEN) $<
+
+# The declarations of shared structs, which processes compare when they meet (common/layouts.h).
+$(GEN)/layouts.c: common/layouts.sh common/shm_structs.def $(wildcard common/*.h common/*.def)
+	$(call say,GEN,$@)
+	@mkdir -p $(GEN)
+	$(Q)common/layouts.sh common/shm_structs.def $(CC) $(CPPFLAGS_ALL) $(DPDK_CPPFLAGS) -std=gnu17 \
+		> $@.$$$$ && mv $@.$$$$ $@
+$(O)/obj/gen/layouts.o: DEFS = $(DPDK_CPPFLAGS)
 
 # No DPDK headers where no DPDK is linked, so that none creeps in.
 dpdk_flags = $(if $(filter ctl/cli/% ctl/client/% $(GEN)/%,$<),,$(DPDK_CPPFLAGS))

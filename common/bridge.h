@@ -3,11 +3,14 @@
  * Bridge entries: (VRF, MAC) -> nexthop id. A hash of cache-line buckets in the region, made for
  * many readers in bursts and one writer (vr-ctl).
  *
- * A bucket holds seven 8-byte cells; a key may stand in its first or its second bucket. A cell packs
- * a 16-bit tag of the key and the index of an immutable entry line {vrf, mac, nexthop}; one release
- * store of the cell publishes, replaces or removes. The line of a replaced or removed entry is
- * reused after a grace period. So a reader sees an entry whole or not at all, and a writer may die
- * on any line: the next one rebuilds its free list by a scan of the cells.
+ * A bucket holds four cells: four keys of 8 bytes, which are all of VRF and MAC, and four values of
+ * 8 bytes; a key may stand in its first or its second bucket. So a lookup usually touches one cache
+ * line, and compares whole keys. One release store of a key publishes or removes an entry, one store
+ * of a value replaces its nexthop. An emptied cell is used again after a grace period.
+ *
+ * So a reader sees an entry whole or not at all, and a writer may die on any line: until the key is
+ * stored nothing happened. An entry moved to its second bucket stands in both for a moment; the
+ * writer notes the move before, and the next writer finishes it.
  */
 #ifndef COMMON_BRIDGE_H
 #define COMMON_BRIDGE_H
@@ -17,7 +20,10 @@
 
 struct grace;
 
-struct bridge; /* shared; layout in bridge.c and, for the inlined lookup, bridge_lookup.h */
+struct bridge; /* shared; layout in bridge_shared.h */
+
+/* VRF ids are below. Whoever lets a VRF id into a vif checks that: lookups do not. */
+enum { BRIDGE_VRFS_MAX = 65535 };
 
 struct bridge_key {
 	uint32_t vrf;
@@ -28,19 +34,27 @@ struct bridge_key {
 size_t bridge_size(uint32_t entries);
 void bridge_init(struct bridge *b, uint32_t entries);
 
-/* Writer, process-local state. */
+/*
+ * Writer, process-local state. Finishes what the last writer left and counts the entries, so it
+ * costs time by table size. NULL when out of memory, or when 'grace' can defer no more. 'grace' may be
+ * NULL when there are no readers (tests). With it, nothing may poll it after the writer is destroyed.
+ */
 struct bridge_writer;
 struct bridge_writer *bridge_writer_create(struct bridge *b, struct grace *grace);
 void bridge_writer_destroy(struct bridge_writer *w);
-/* Adds or replaces. -ENOSPC: table full (counted); -ENOBUFS: spare lines wait for a grace period. */
+/*
+ * Adds or replaces. -ERANGE: VRF id too large; -ENOSPC: table full (counted); -ENOBUFS: room waits
+ * for a grace period, poll and try again (after a bounded poll of its own).
+ */
 int bridge_set(struct bridge_writer *w, const struct bridge_key *key, uint32_t nexthop);
-int bridge_del(struct bridge_writer *w, const struct bridge_key *key); /* -ENOENT */
+/* -ENOENT: absent; -ENOBUFS: as above. */
+int bridge_del(struct bridge_writer *w, const struct bridge_key *key);
 
 /* Reader; 0 and the nexthop id, or -ENOENT. */
 int bridge_lookup(const struct bridge *b, const struct bridge_key *key, uint32_t *nexthop);
 /*
  * The packet path's form: n <= BURST_MAX keys, hashed and prefetched as a burst. Bit i of the
- * result is set when nexthop[i] was found.
+ * result is set when nexthop[i] was found; else nexthop[i] is undefined.
  */
 uint64_t bridge_lookup_burst(const struct bridge *b, const struct bridge_key *keys, uint32_t n,
 			     uint32_t *nexthop);
@@ -48,7 +62,9 @@ uint32_t bridge_used(const struct bridge *b);
 uint32_t bridge_capacity(const struct bridge *b);
 /*
  * Dump: visits entries from *cursor on (start with 0), at most 'max'; sets *cursor to where to go
- * on, or to UINT64_MAX at the end. Returns how many were stored.
+ * on, or to UINT64_MAX at the end. Returns how many were stored. An entry that is moved
+ * between two calls may be missed (struct bridge counts moves; they are rare, and none happens while
+ * nothing is added).
  */
 uint32_t bridge_walk(const struct bridge *b, uint64_t *cursor, uint32_t max,
 		     struct bridge_key *keys, uint32_t *nexthops);
