@@ -1,0 +1,343 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * One request at work; see call.h. Checks what all kinds have in common, finds the kind's operation,
+ * and sends exactly one final answer. vr-ctl's main thread only.
+ */
+#include "ctl/call.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "ctl/check.h"
+#include "ctl/ctl.h"
+#include "ctl/object.h"
+
+#define LOG_MODULE "call"
+#include "common/log.h"
+
+/* How long a write may wait for readers of shared memory to move on. */
+enum { BLOCKED_MAX_MS = 1000 };
+
+struct call {
+	struct ctl *ctl;
+	struct caller *caller; /* NULL: gone */
+	Vrouter__Request *request;
+	const struct object_info *info; /* NULL until looked up */
+	const ProtobufCMessage *object;
+	uint64_t revision;   /* that a list began at */
+	uint64_t cursor;     /* of a list */
+	uint64_t blocked_ms; /* since when, 0: not */
+	bool checked;
+	bool answered;
+	bool later; /* goes on by itself */
+	struct refusal refusal;
+};
+
+static uint64_t
+now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+static Vrouter__Result__Code
+result_code(int code)
+{
+	switch (-code) {
+	case 0:
+		return VROUTER__RESULT__CODE__OK;
+	case EINVAL:
+	case ERANGE:
+		return VROUTER__RESULT__CODE__INVALID;
+	case ENOENT:
+		return VROUTER__RESULT__CODE__NOT_FOUND;
+	case EEXIST:
+		return VROUTER__RESULT__CODE__EXISTS;
+	case EBUSY:
+		return VROUTER__RESULT__CODE__BUSY;
+	case ENOSPC:
+	case ENOBUFS:
+		return VROUTER__RESULT__CODE__FULL;
+	case EACCES:
+	case EPERM:
+		return VROUTER__RESULT__CODE__DENIED;
+	case ENOTSUP:
+		return VROUTER__RESULT__CODE__UNSUPPORTED;
+	case EAGAIN:
+	case ENOTCONN:
+	case ETIMEDOUT:
+		return VROUTER__RESULT__CODE__UNAVAILABLE;
+	case EBADMSG:
+		return VROUTER__RESULT__CODE__MALFORMED;
+	default:
+		return VROUTER__RESULT__CODE__FAILED;
+	}
+}
+
+static void
+call_free(struct call *c)
+{
+	vrouter__request__free_unpacked(c->request, NULL);
+	free(c);
+}
+
+/* The final answer; 'object' may be NULL. */
+static void
+answer(struct call *c, int code, Vrouter__Object *object)
+{
+	Vrouter__Response response = VROUTER__RESPONSE__INIT;
+	Vrouter__Result result = VROUTER__RESULT__INIT;
+	char text[512];
+
+	assert(!c->answered);
+	c->answered = true;
+	result.code = result_code(code);
+	result.object = c->refusal.object;
+	if (code < 0) {
+		snprintf(text, sizeof(text), "%s%s%s", c->refusal.object,
+			 *c->refusal.object != '\0' ? ": " : "",
+			 *c->refusal.text != '\0' ? c->refusal.text : strerror(-code));
+		result.text = text;
+		result.field = c->refusal.field;
+	}
+	response.id = c->request != NULL ? c->request->id : 0;
+	response.result = &result;
+	response.revision = c->revision != 0 ? c->revision : c->ctl->revision;
+	response.object = object;
+	if (c->caller != NULL)
+		c->caller->send(c->caller, &response);
+}
+
+struct call *
+call_create(struct ctl *ctl, struct caller *caller, const uint8_t *bytes, size_t size)
+{
+	struct call *c = calloc(1, sizeof(*c));
+
+	if (c == NULL)
+		return NULL;
+	c->ctl = ctl;
+	c->caller = caller;
+	c->request = vrouter__request__unpack(NULL, size, bytes);
+	if (c->request == NULL) {
+		refuse(&c->refusal, EBADMSG, NULL, "the frame of %zu bytes is not a request", size);
+		answer(c, c->refusal.code, NULL);
+		free(c);
+		return NULL;
+	}
+	return c;
+}
+
+struct refusal *
+call_refusal(struct call *c)
+{
+	return &c->refusal;
+}
+
+const struct caller *
+call_caller(const struct call *c)
+{
+	return c->caller;
+}
+
+void
+call_object(struct call *c, ProtobufCMessage *object)
+{
+	const ProtobufCFieldDescriptor *member = c->info->member;
+	Vrouter__Response response = VROUTER__RESPONSE__INIT;
+	Vrouter__Object wrapped = VROUTER__OBJECT__INIT;
+
+	assert(object->descriptor == member->descriptor);
+	wrapped.kind_case = member->id;
+	*(ProtobufCMessage **)((char *)&wrapped + member->offset) = object;
+	if (c->request->op != VROUTER__OP__LIST) {
+		answer(c, 0, &wrapped);
+		return;
+	}
+	response.id = c->request->id;
+	response.more = true;
+	response.revision = c->revision;
+	response.object = &wrapped;
+	if (c->caller != NULL)
+		c->caller->send(c->caller, &response);
+}
+
+static bool
+is_write(int op)
+{
+	return op == VROUTER__OP__ADD || op == VROUTER__OP__SET || op == VROUTER__OP__DEL;
+}
+
+static const char *
+op_name(int op)
+{
+	const ProtobufCEnumValue *v =
+	    protobuf_c_enum_descriptor_get_value(&vrouter__op__descriptor, op);
+
+	return v != NULL ? v->name : "?";
+}
+
+/* What can be said about a request without knowing its kind. */
+static int
+check_request(struct call *c)
+{
+	const Vrouter__Request *q = c->request;
+	struct refusal *r = &c->refusal;
+	char field[32];
+
+	if (q->base.n_unknown_fields != 0) {
+		snprintf(field, sizeof(field), "%u", q->base.unknown_fields[0].tag);
+		return refuse(r, EINVAL, field, "the request's field number %s is not known", field);
+	}
+	if (q->object == NULL)
+		return refuse(r, EINVAL, "object", "the request names no object");
+	if (q->object->base.n_unknown_fields != 0 || q->object->kind_case == 0)
+		return refuse(r, EINVAL, "object", "objects of kind %u are not known",
+			      q->object->base.n_unknown_fields != 0
+				  ? q->object->base.unknown_fields[0].tag
+				  : 0);
+	c->info = object_by_number(q->object->kind_case);
+	if (c->info == NULL)
+		return refuse(r, ENOTSUP, "object", "objects of kind %u are not served here",
+			      (unsigned int)q->object->kind_case);
+	c->object = *(ProtobufCMessage **)((char *)q->object + c->info->member->offset);
+	check_label(c->object, c->info->name, c->info->keys, r->object, sizeof(r->object));
+	return 0;
+}
+
+static int
+check_call(struct call *c)
+{
+	int op = c->request->op;
+	struct refusal *r = &c->refusal;
+	int rc;
+
+	rc = check_request(c);
+	if (rc < 0)
+		return rc;
+	if (!c->caller->may_read)
+		return refuse(r, EACCES, NULL,
+			      "you may not read: you are neither root nor in the group that the "
+			      "option control-readers names");
+	if (is_write(op) && !c->caller->may_write)
+		return refuse(r, EACCES, NULL,
+			      "you may not write: you are neither root nor in the group that the "
+			      "option control-group names");
+	if (protobuf_c_enum_descriptor_get_value(&vrouter__op__descriptor, op) == NULL)
+		return refuse(r, EINVAL, "op", "operation %d is not known", op);
+	if (!object_can(c->info, op))
+		return refuse(r, ENOTSUP, "op", "there is no operation %s for %s", op_name(op),
+			      c->info->name);
+	rc = check_message(c->object, is_write(op), r);
+	if (rc < 0)
+		return rc;
+	if (op != VROUTER__OP__LIST)
+		return check_keys(c->object, c->info->keys, r);
+	c->revision = c->ctl->revision;
+	return 0;
+}
+
+/* Returns as an operation does (object.h), and -EAGAIN for a list that goes on. */
+static int
+dispatch(struct call *c, uint32_t budget)
+{
+	const struct object_kind *k = c->info->kind;
+	int rc;
+
+	switch (c->request->op) {
+	case VROUTER__OP__ADD:
+		return k->add(c->ctl, c->object, c);
+	case VROUTER__OP__SET:
+		return k->set(c->ctl, c->object, c);
+	case VROUTER__OP__DEL:
+		return k->del(c->ctl, c->object, c);
+	case VROUTER__OP__GET:
+		return k->get(c->ctl, c->object, c);
+	default:
+		rc = k->list(c->ctl, c->object, &c->cursor, budget, c);
+		return rc == 0 && c->cursor != OBJECT_LIST_END ? -EAGAIN : rc;
+	}
+}
+
+/* A write that finds its table's spare entries waiting for readers is tried for a while. */
+static bool
+may_block(struct call *c)
+{
+	uint64_t now = now_ms();
+
+	if (c->blocked_ms == 0)
+		c->blocked_ms = now;
+	if (now - c->blocked_ms < BLOCKED_MAX_MS)
+		return true;
+	refuse(&c->refusal, ENOBUFS, NULL,
+	       "replaced entries still wait for a reader that does not move on");
+	return false;
+}
+
+/* Sends the final answer if that has not happened. */
+static void
+finish(struct call *c, int code)
+{
+	if (code == 0 && is_write(c->request->op))
+		c->ctl->revision++;
+	if (code < 0 && c->refusal.code == 0)
+		log_error("%s: refused without a reason: %s", c->refusal.object, strerror(-code));
+	if (!c->answered)
+		answer(c, code, NULL);
+	call_free(c);
+}
+
+enum call_state
+call_run(struct call *c, uint32_t budget)
+{
+	int rc = 0;
+
+	if (!c->checked)
+		rc = check_call(c);
+	c->checked = true;
+	if (rc == 0)
+		rc = dispatch(c, budget);
+	if (rc == OBJECT_LATER) {
+		c->later = true;
+		return CALL_LATER;
+	}
+	if (rc == -EAGAIN && c->refusal.code == 0)
+		return CALL_MORE;
+	if (rc == -ENOBUFS && c->refusal.code == 0 && may_block(c))
+		return CALL_BLOCKED;
+	finish(c, rc);
+	return CALL_DONE;
+}
+
+void
+call_done(struct call *c, int code)
+{
+	struct caller *caller = c->caller;
+
+	finish(c, code);
+	if (caller != NULL)
+		caller->done(caller);
+}
+
+void
+call_wake(struct call *c)
+{
+	c->later = false;
+	if (c->caller != NULL)
+		c->caller->wake(c->caller);
+	else if (call_run(c, 0) == CALL_BLOCKED)
+		call_free(c);
+}
+
+void
+call_abandon(struct call *c)
+{
+	c->caller = NULL;
+	if (!c->later)
+		call_free(c);
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What the parts of vr-ctl share: the configuration, the event loop, the tables, and the way to the
+ * primary. One instance, made by main.c; everything here belongs to the main thread.
+ */
+#ifndef CTL_CTL_H
+#define CTL_CTL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "ctl/tables.h"
+
+struct conf;
+struct event_base;
+struct handshake;
+struct primary;
+struct rates;
+struct region;
+struct server;
+
+struct ctl {
+	const struct conf *conf;
+	char **argv; /* of main() */
+	struct event_base *base;
+	const struct region *region; /* NULL until there is one; the server starts then */
+	struct tables tables;
+	struct primary *primary;           /* primary.h */
+	struct rates *rates;               /* rates.h */
+	struct server *server;             /* server.h */
+	const struct handshake *handshake; /* NULL until attached to the primary's EAL */
+	/*
+	 * Raised by every change. It starts from the clock, so that it does not repeat when vr-ctl
+	 * is started again.
+	 */
+	uint64_t revision;
+	int exit_status; /* of the program, or MAIN_RESTART */
+};
+
+#endif

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Nexthops between the API's form and the table's. Called by object_nexthop.c, on vr-ctl's main
+ * thread, and by its test.
+ */
+#ifndef CTL_OBJECT_NEXTHOP_H
+#define CTL_OBJECT_NEXTHOP_H
+
+#include "ctl/refusal.h"
+#include "proto/vrouter.pb-c.h"
+
+struct conf;
+struct nexthop;
+
+/* Checks every field and makes the entry; the only place where a nexthop is checked. */
+int nexthop_parse(const Vrouter__Nexthop *m, const struct conf *conf, struct nexthop *nh,
+		  struct refusal *r);
+
+/* 'm' borrows from 'nh'. */
+void nexthop_describe(const struct nexthop *nh, Vrouter__Nexthop *m);
+
+#endif

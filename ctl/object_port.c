@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Ports in the API, as the primary's table has them. They are made and removed through vifs. vr-ctl's
+ * main thread only.
+ */
+#include "ctl/object.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "common/counters.h"
+#include "common/port.h"
+#include "common/slot.h"
+#include "ctl/call.h"
+#include "ctl/ctl.h"
+
+#define PORT_KIND(NAME, name, text)                                                                \
+	_Static_assert((int)VROUTER__PORT__KIND__##NAME == PORT_##NAME + 1, name);
+#include "common/port_kinds.def"
+#undef PORT_KIND
+
+static void
+describe_vif(const struct ctl *ctl, uint32_t port, Vrouter__Port *m)
+{
+	int64_t vif = tables_vif_of_port(&ctl->tables, port);
+	struct vif_counters sum;
+
+	if (vif < 0)
+		return;
+	tables_count_vif(&ctl->tables, (uint32_t)vif, &sum);
+	m->has_vif_case = VROUTER__PORT__HAS_VIF_VIF;
+	m->vif = (uint32_t)vif;
+	m->rx_packets = sum.rx_packets;
+	m->tx_packets = sum.tx_packets;
+}
+
+static void
+describe_port(const struct ctl *ctl, uint32_t index, struct call *call)
+{
+	const struct port *p = &ctl->tables.ports->p[index];
+	const struct slots *slots = ctl->tables.slots;
+	uint32_t ids[PORT_QUEUES_MAX];
+	Vrouter__Port m = VROUTER__PORT__INIT;
+
+	m.name = (char *)(uintptr_t)p->name;
+	m.kind = (Vrouter__Port__Kind)(p->kind + 1);
+	m.state = (Vrouter__Port__State)p->state;
+	m.link_up = p->link_up != 0;
+	m.link_mbps = p->link_mbps;
+	m.queues = p->queues;
+	m.mtu = p->mtu;
+	m.mac.len = sizeof(p->mac);
+	m.mac.data = (uint8_t *)(uintptr_t)p->mac;
+	m.devargs = (char *)(uintptr_t)p->devargs;
+	m.slots = ids;
+	for (uint32_t i = 0; i < p->queues && i < PORT_QUEUES_MAX; i++)
+		if (p->rx_slot[i] < slots->n)
+			ids[m.n_slots++] = slots->s[p->rx_slot[i]].id;
+	describe_vif(ctl, index, &m);
+	call_object(call, &m.base);
+}
+
+static int
+port_get(struct ctl *ctl, const ProtobufCMessage *object, struct call *call)
+{
+	const struct ports *t = ctl->tables.ports;
+	const char *name = ((const Vrouter__Port *)object)->name;
+
+	for (uint32_t i = 0; i < t->n; i++) {
+		if (t->p[i].state == PORT_FREE || strcmp(t->p[i].name, name) != 0)
+			continue;
+		describe_port(ctl, i, call);
+		return 0;
+	}
+	return refuse(call_refusal(call), ENOENT, "name", "it does not exist");
+}
+
+/* The cursor is the index to go on with. */
+static int
+port_list(struct ctl *ctl, const ProtobufCMessage *filter, uint64_t *cursor, uint32_t budget,
+	  struct call *call)
+{
+	const struct ports *t = ctl->tables.ports;
+
+	(void)filter;
+	for (; *cursor < t->n && budget > 0; (*cursor)++) {
+		if (__atomic_load_n(&t->p[*cursor].state, __ATOMIC_ACQUIRE) == PORT_FREE)
+			continue;
+		describe_port(ctl, (uint32_t)*cursor, call);
+		budget--;
+	}
+	if (*cursor >= t->n)
+		*cursor = OBJECT_LIST_END;
+	return 0;
+}
+
+const struct object_kind object_port = {.get = port_get, .list = port_list};

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Slots in the API. vr-ctl's main thread only. */
+#include "ctl/object.h"
+
+#include <errno.h>
+
+#include "common/slot.h"
+#include "ctl/call.h"
+#include "ctl/ctl.h"
+#include "ctl/describe.h"
+#include "ctl/rates.h"
+
+static void
+describe_slot(const struct ctl *ctl, uint32_t index, struct call *call)
+{
+	const struct slot *s = &ctl->tables.slots->s[index];
+	struct slot_rates rates = rates_of_slot(ctl->rates, index);
+	Vrouter__Slot m = VROUTER__SLOT__INIT;
+
+	m.has_id_case = VROUTER__SLOT__HAS_ID_ID;
+	m.id = s->id;
+	m.pid = describe_pid(__atomic_load_n(&s->animated_by, __ATOMIC_RELAXED));
+	m.core = s->core;
+	m.busy_percent = rates.busy_percent;
+	m.packets_per_second = rates.packets_per_second;
+	m.cycles_per_packet = rates.cycles_per_packet;
+	m.packets = s->packets;
+	m.bursts = s->bursts;
+	m.sleeps = s->sleeps;
+	m.restarts = s->restarts;
+	m.generation = s->generation;
+	m.quarantined = s->quarantined;
+	call_object(call, &m.base);
+}
+
+static int
+slot_get(struct ctl *ctl, const ProtobufCMessage *object, struct call *call)
+{
+	int index = slot_index(ctl->tables.slots, ((const Vrouter__Slot *)object)->id);
+
+	if (index < 0)
+		return refuse(call_refusal(call), ENOENT, "id", "it does not exist");
+	describe_slot(ctl, (uint32_t)index, call);
+	return 0;
+}
+
+static int
+slot_list(struct ctl *ctl, const ProtobufCMessage *filter, uint64_t *cursor, uint32_t budget,
+	  struct call *call)
+{
+	(void)filter;
+	(void)budget;
+	for (uint32_t i = 0; i < ctl->tables.slots->n; i++)
+		describe_slot(ctl, i, call);
+	*cursor = OBJECT_LIST_END;
+	return 0;
+}
+
+const struct object_kind object_slot = {.get = slot_get, .list = slot_list};

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * `status` in the API: a judgement with its reasons, for people and for what watches the router. A
+ * reason says what is wrong now, not what once was. vr-ctl's main thread only.
+ */
+#include "ctl/object.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#include <rte_mempool.h>
+
+#include "common/conf.h"
+#include "common/handshake.h"
+#include "common/port.h"
+#include "common/process.h"
+#include "common/region.h"
+#include "common/slot.h"
+#include "common/version.h"
+#include "ctl/call.h"
+#include "ctl/ctl.h"
+#include "ctl/describe.h"
+#include "ctl/primary.h"
+#include "ctl/rates.h"
+#include "ctl/table.h"
+
+enum {
+	REASONS_MAX = 32,
+	POOL_FULL_PERCENT = 90,
+	TABLE_FULL_PERCENT = 95,
+	RESTARTS_PER_MINUTE_MAX = 3,
+};
+
+struct judgement {
+	uint32_t n;
+	char text[REASONS_MAX][160];
+};
+
+__attribute__((format(printf, 2, 3))) static void
+blame(struct judgement *j, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (j->n == REASONS_MAX)
+		return;
+	va_start(ap, fmt);
+	vsnprintf(j->text[j->n++], sizeof(j->text[0]), fmt, ap);
+	va_end(ap);
+}
+
+/* Slots have reasons of their own, so their processes are not named again. */
+static void
+judge_processes(const struct ctl *ctl, struct judgement *j)
+{
+	const struct processes *t = ctl->tables.processes;
+	char name[256];
+
+	if (!primary_connected(ctl->primary))
+		blame(j, "there is no primary: nothing can be repaired, no port be added");
+	for (uint32_t i = 0; i < t->n; i++) {
+		const struct process *p = &t->p[i];
+
+		if (p->state != PROCESS_DEAD || p->slots != 0 || p->role >= ROLES ||
+		    p->role == ROLE_PRIMARY || p->role == ROLE_CTL)
+			continue;
+		describe_process_name(ctl->tables.slots, p, name, sizeof(name));
+		blame(j, "process %s is gone", name);
+	}
+}
+
+static void
+judge_slots(const struct ctl *ctl, struct judgement *j)
+{
+	const struct slots *slots = ctl->tables.slots;
+
+	for (uint32_t i = 0; i < slots->n; i++) {
+		const struct slot *s = &slots->s[i];
+		struct slot_rates rates = rates_of_slot(ctl->rates, i);
+
+		if (__atomic_load_n(&s->animated_by, __ATOMIC_RELAXED) == 0 || s->owner == 0)
+			blame(j, "slot %u has no process", s->id);
+		else if (rates.known && !rates.moving)
+			blame(j, "slot %u stands still", s->id);
+		if (rates.restarts_per_minute >= RESTARTS_PER_MINUTE_MAX)
+			blame(j, "slot %u restarted %u times in 60 s", s->id,
+			      rates.restarts_per_minute);
+	}
+}
+
+static void
+judge_tables(const struct ctl *ctl, struct judgement *j)
+{
+	static const char *const names[] = {
+#define TABLE(name, bytes, init, writer, text, ...) name,
+#include "common/tables.def"
+#undef TABLE
+	};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		struct table_use use = table_use(&ctl->tables, names[i]);
+
+		if (use.counted && use.fills && use.used * 100 >= use.size * TABLE_FULL_PERCENT)
+			blame(j, "table %s is %llu %% full", names[i],
+			      (unsigned long long)(use.used * 100 / use.size));
+	}
+}
+
+static void
+judge_pools(const struct ctl *ctl, struct judgement *j)
+{
+	for (uint32_t i = 0; ctl->handshake != NULL && i < ctl->handshake->n_pools; i++) {
+		const struct rte_mempool *pool = ctl->handshake->pools[i];
+		uint32_t used = pool->size - rte_mempool_avail_count(pool);
+
+		if ((uint64_t)used * 100 >= (uint64_t)pool->size * POOL_FULL_PERCENT)
+			blame(j, "pool %s is %u %% used", pool->name,
+			      (uint32_t)((uint64_t)used * 100 / pool->size));
+	}
+}
+
+/* A tap whose guest is off is no fault of the router. */
+static void
+judge_ports(const struct ctl *ctl, struct judgement *j)
+{
+	const struct ports *t = ctl->tables.ports;
+
+	for (uint32_t i = 0; i < t->n; i++) {
+		const struct port *p = &t->p[i];
+
+		if (p->state == PORT_ACTIVE && p->kind == PORT_DEVICE && !p->link_up)
+			blame(j, "port %s has no link", p->name);
+		else if (p->state == PORT_REMOVING)
+			blame(j, "port %s is still being removed", p->name);
+	}
+}
+
+static int
+status_get(struct ctl *ctl, const ProtobufCMessage *object, struct call *call)
+{
+	const struct region_header *region = ctl->region->header;
+	Vrouter__Status m = VROUTER__STATUS__INIT;
+	struct judgement j = {.n = 0};
+	char *reasons[REASONS_MAX];
+
+	(void)object;
+	judge_processes(ctl, &j);
+	judge_slots(ctl, &j);
+	judge_pools(ctl, &j);
+	judge_tables(ctl, &j);
+	judge_ports(ctl, &j);
+	for (uint32_t i = 0; i < j.n; i++)
+		reasons[i] = j.text[i];
+
+	m.healthy = j.n == 0;
+	m.n_reasons = j.n;
+	m.reasons = reasons;
+	m.instance = (char *)(uintptr_t)ctl->conf->instance;
+	m.version = (char *)(uintptr_t)version_build();
+	m.created_time_ms = region->created_ms;
+	m.eal_generation = region->eal_generation;
+	m.used_bytes = region->used;
+	m.size_bytes = region->size;
+	call_object(call, &m.base);
+	return 0;
+}
+
+const struct object_kind object_status = {.get = status_get};

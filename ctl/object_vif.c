@@ -1,0 +1,486 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Vifs in the API. All that a client may say about one is checked in vif_parse(). vr-ctl's main
+ * thread only.
+ *
+ * A vif and its port are two things made by two processes. Adding: the port first (the primary makes
+ * it, unless one of that name is there already), then the vif is published. Deleting: the vif first,
+ * then the port that was made for it. Whoever dies in between leaves a port without a vif, and the
+ * same request, made again, picks it up. Which ports were made for a vif needs no note: all taps,
+ * and all devices that the configuration does not name.
+ */
+#include "ctl/object_vif.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/conf.h"
+#include "common/counters.h"
+#include "common/port.h"
+#include "common/vif.h"
+#include "ctl/call.h"
+#include "ctl/ctl.h"
+#include "ctl/object.h"
+
+enum {
+	MAC_LEN = 6,
+	MTU_DEFAULT = 1514,
+	MTU_MIN = 64,
+	MTU_MAX = 65535,
+	TAP_NAME_MAX = 15, /* IFNAMSIZ - 1 */
+};
+static const uint8_t default_mac[MAC_LEN] = {0x00, 0x00, 0x5e, 0x00, 0x01, 0x00};
+
+/* The API's numbers are ours and one more, since its 0 means "not given". */
+#define VIF_TYPE(NAME, name, text)                                                                 \
+	_Static_assert((int)VROUTER__VIF__TYPE__##NAME == VIF_##NAME + 1, name);
+#include "common/vif_types.def"
+#undef VIF_TYPE
+
+/* --- what a client may say --- */
+
+/* A name becomes a network interface's, or a word in tables: no blanks, no slash. */
+static int
+check_name(const char *field, const char *name, size_t max, struct refusal *r)
+{
+	if (strlen(name) > max)
+		return refuse(r, EINVAL, field, "%s \"%.80s\" is longer than %zu bytes", field, name,
+			      max);
+	if (strpbrk(name, " /,=") != NULL || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+		return refuse(r, EINVAL, field,
+			      "%s \"%s\" is no name: blanks, '/', ',', '=' and \".\" are not allowed",
+			      field, name);
+	return 0;
+}
+
+static int
+check_queues(const char *field, uint32_t queues, struct refusal *r)
+{
+	if (queues > PORT_QUEUES_MAX)
+		return refuse(r, EINVAL, field, "%s %u is above %d", field, queues, PORT_QUEUES_MAX);
+	return 0;
+}
+
+static bool
+slot_configured(const struct conf *conf, uint32_t id)
+{
+	for (uint32_t i = 0; i < conf->n_slots; i++)
+		if (conf->slot_ids[i] == id)
+			return true;
+	return false;
+}
+
+static int
+parse_tap(const Vrouter__Vif__Tap *m, const struct conf *conf, const struct vif *vif,
+	  struct port_wish *wish, struct refusal *r)
+{
+	int rc;
+
+	wish->kind = PORT_TAP;
+	wish->name = *m->name != '\0' ? m->name : vif->name;
+	wish->queues = m->queues;
+	rc = check_name("tap.name", wish->name, TAP_NAME_MAX, r);
+	if (rc == 0)
+		rc = check_queues("tap.queues", m->queues, r);
+	if (rc < 0)
+		return rc;
+	if (m->has_slot_case) {
+		if (!slot_configured(conf, m->slot))
+			return refuse(r, EINVAL, "tap.slot", "there is no slot %u (option slot)",
+				      m->slot);
+		wish->slot = (int32_t)m->slot;
+	}
+	return 0;
+}
+
+static int
+parse_device(const Vrouter__Vif__Device *m, struct port_wish *wish, struct refusal *r)
+{
+	int rc;
+
+	if (*m->name == '\0')
+		return refuse(r, EINVAL, "device.name", "device.name is missing");
+	wish->kind = PORT_DEVICE;
+	wish->name = m->name;
+	wish->devargs = m->devargs;
+	wish->queues = m->queues;
+	rc = check_name("device.name", m->name, NAME_LEN - 1, r);
+	if (rc == 0)
+		rc = check_queues("device.queues", m->queues, r);
+	if (rc == 0 && strlen(m->devargs) >= sizeof(((struct port *)NULL)->devargs))
+		return refuse(r, EINVAL, "device.devargs", "device.devargs is longer than %zu bytes",
+			      sizeof(((struct port *)NULL)->devargs) - 1);
+	return rc;
+}
+
+static int
+parse_mac(const ProtobufCBinaryData *mac, uint8_t out[MAC_LEN], struct refusal *r)
+{
+	static const uint8_t zero[MAC_LEN];
+
+	if (mac->len == 0) {
+		memcpy(out, default_mac, MAC_LEN);
+		return 0;
+	}
+	if (mac->len != MAC_LEN)
+		return refuse(r, EINVAL, "mac", "mac has %zu bytes, not 6", mac->len);
+	if ((mac->data[0] & 1) != 0)
+		return refuse(r, EINVAL, "mac", "mac is a multicast address");
+	if (memcmp(mac->data, zero, MAC_LEN) == 0)
+		return refuse(r, EINVAL, "mac", "mac is 00:00:00:00:00:00");
+	memcpy(out, mac->data, MAC_LEN);
+	return 0;
+}
+
+int
+vif_parse(const Vrouter__Vif *m, const struct conf *conf, struct vif *vif, struct port_wish *wish,
+	  struct refusal *r)
+{
+	int rc;
+
+	memset(vif, 0, sizeof(*vif));
+	memset(wish, 0, sizeof(*wish));
+	wish->slot = -1;
+	if (m->id >= conf->vifs)
+		return refuse(r, EINVAL, "id", "id %u is above %llu (option vifs)", m->id,
+			      (unsigned long long)conf->vifs - 1);
+	if (m->type == VROUTER__VIF__TYPE__TYPE_UNSET)
+		return refuse(r, EINVAL, "type", "type is missing");
+	if (m->vrf >= conf->vrfs)
+		return refuse(r, EINVAL, "vrf", "vrf %u is above %llu (option vrfs)", m->vrf,
+			      (unsigned long long)conf->vrfs - 1);
+	if (m->has_nexthop_case && m->nexthop >= conf->nexthops)
+		return refuse(r, EINVAL, "nexthop", "nexthop %u is above %llu (option nexthops)",
+			      m->nexthop, (unsigned long long)conf->nexthops - 1);
+	if (m->mtu != 0 && (m->mtu < MTU_MIN || m->mtu > MTU_MAX))
+		return refuse(r, EINVAL, "mtu", "mtu %u is not in %d to %d", m->mtu, MTU_MIN, MTU_MAX);
+	rc = check_name("name", m->name, NAME_LEN - 1, r);
+	if (rc == 0)
+		rc = parse_mac(&m->mac, vif->mac, r);
+	if (rc < 0)
+		return rc;
+
+	vif->id = m->id;
+	vif->vrf = m->vrf;
+	vif->type = (uint8_t)(m->type - 1);
+	vif->nexthop = m->has_nexthop_case ? m->nexthop : NEXTHOP_NONE;
+	vif->port = VIF_NO_PORT;
+	vif->mtu = (uint16_t)(m->mtu != 0 ? m->mtu : MTU_DEFAULT);
+	if (*m->name != '\0')
+		snprintf(vif->name, sizeof(vif->name), "%s", m->name);
+	else
+		snprintf(vif->name, sizeof(vif->name), "vif%u", vif->id);
+	wish->mtu = vif->mtu;
+	wish->mac = m->mac.len != 0 ? vif->mac : NULL;
+
+	switch (m->transport_case) {
+	case VROUTER__VIF__TRANSPORT_TAP:
+		return parse_tap(m->tap, conf, vif, wish, r);
+	case VROUTER__VIF__TRANSPORT_DEVICE:
+		return parse_device(m->device, wish, r);
+	default:
+		return 0;
+	}
+}
+
+/* --- ports --- */
+
+static const struct port *
+port_at(const struct ctl *ctl, int32_t index)
+{
+	const struct ports *t = ctl->tables.ports;
+
+	return index >= 0 && (uint32_t)index < t->n ? &t->p[index] : NULL;
+}
+
+/* Index of the living port of this name, or -ENOENT. */
+static int64_t
+port_find(const struct ctl *ctl, const char *name)
+{
+	const struct ports *t = ctl->tables.ports;
+
+	for (uint32_t i = 0; i < t->n; i++)
+		if (__atomic_load_n(&t->p[i].state, __ATOMIC_ACQUIRE) == PORT_ACTIVE &&
+		    strcmp(t->p[i].name, name) == 0)
+			return i;
+	return -ENOENT;
+}
+
+/* Whether the port was made for a vif, and goes with it. */
+static bool
+port_is_vifs(const struct ctl *ctl, const struct port *p)
+{
+	const struct conf_list *configured = &ctl->conf->ports;
+	size_t n = strlen(p->name);
+
+	if (p->kind == PORT_TAP)
+		return true;
+	for (uint32_t i = 0; i < configured->n; i++)
+		if (strncmp(configured->v[i], p->name, n) == 0 && configured->v[i][n] == '=')
+			return false;
+	return true;
+}
+
+/* A port that is there already must be what was asked for. */
+static int
+port_check(const struct ctl *ctl, const struct vif *vif, const struct port_wish *wish,
+	   uint32_t index, struct refusal *r)
+{
+	const char *transport = wish->kind == PORT_TAP ? "tap" : "device";
+	const struct port *p = &ctl->tables.ports->p[index];
+	int64_t user = tables_vif_of_port(&ctl->tables, index);
+	char field[32];
+
+	snprintf(field, sizeof(field), "%s.name", transport);
+	if (user >= 0 && user != vif->id)
+		return refuse(r, EEXIST, field, "port %s is used by vif %lld", p->name,
+			      (long long)user);
+	if (p->kind != wish->kind)
+		return refuse(r, EEXIST, field, "there is a port %s of another kind", p->name);
+	if (wish->devargs != NULL && *wish->devargs != '\0' && strcmp(wish->devargs, p->devargs) != 0)
+		return refuse(r, EBUSY, "device.devargs",
+			      "port %s is there with other devargs, %s: delete the vif first", p->name,
+			      p->devargs);
+	if (wish->queues != 0 && wish->queues != p->queues) {
+		snprintf(field, sizeof(field), "%s.queues", transport);
+		return refuse(r, EBUSY, field,
+			      "port %s is there with %u queues: delete the vif first to change them",
+			      p->name, p->queues);
+	}
+	return 0;
+}
+
+static void
+on_port_added(void *arg, int code, const char *text)
+{
+	struct call *call = arg;
+
+	if (code < 0)
+		call_done(call, refuse(call_refusal(call), -code, NULL, "%s", text));
+	else
+		call_wake(call);
+}
+
+/* Asks the primary for the port; the call then runs anew and finds it. */
+static int
+port_make(struct ctl *ctl, const struct port_wish *wish, struct call *call)
+{
+	struct refusal *r = call_refusal(call);
+	int rc;
+
+	if (wish->kind == PORT_DEVICE && *wish->devargs == '\0')
+		return refuse(r, ENOENT, "device.name",
+			      "there is no port %s: make it with device.devargs, or with the "
+			      "option port", wish->name);
+	rc = primary_port_add(ctl->primary, wish, on_port_added, call);
+	if (rc == -EBUSY)
+		return refuse(r, EBUSY, NULL, "port %s is just being made or removed: try again",
+			      wish->name);
+	if (rc < 0)
+		return refuse(r, -rc, NULL, "cannot ask for port %s: %s", wish->name, strerror(-rc));
+	return OBJECT_LATER;
+}
+
+static void
+on_port_removed(void *arg, int code, const char *text)
+{
+	struct call *call = arg;
+
+	if (code < 0 && code != -ENOENT)
+		refuse(call_refusal(call), -code, NULL, "its port could not be removed: %s", text);
+	else
+		code = 0;
+	call_done(call, code);
+}
+
+/* Removes a port that was made for a vif and is of no use now; 0 when there is nothing to remove. */
+static int
+port_drop(struct ctl *ctl, int32_t index, struct call *call)
+{
+	const struct port *p = port_at(ctl, index);
+	int rc;
+
+	if (p == NULL || p->state != PORT_ACTIVE || !port_is_vifs(ctl, p))
+		return 0;
+	rc = primary_port_del(ctl->primary, (uint32_t)index, p->name, on_port_removed, call);
+	if (rc < 0)
+		return refuse(call_refusal(call), -rc, NULL, "its port %s cannot be removed now: %s",
+			      p->name, rc == -EBUSY ? "it is just being changed" : strerror(-rc));
+	return OBJECT_LATER;
+}
+
+/* --- operations --- */
+
+static int
+vif_add(struct ctl *ctl, const ProtobufCMessage *object, struct call *call)
+{
+	struct refusal *r = call_refusal(call);
+	const struct vif *old;
+	struct port_wish wish;
+	struct vif vif;
+	int32_t old_port;
+	int64_t port;
+	int rc;
+
+	rc = vif_parse((const Vrouter__Vif *)object, ctl->conf, &vif, &wish, r);
+	if (rc < 0)
+		return rc;
+	if (wish.name != NULL) {
+		port = port_find(ctl, wish.name);
+		if (port < 0)
+			return port_make(ctl, &wish, call);
+		rc = port_check(ctl, &vif, &wish, (uint32_t)port, r);
+		if (rc < 0)
+			return rc;
+		vif.port = (int32_t)port;
+	}
+
+	old = vif_lookup(ctl->tables.vifs, vif.id);
+	old_port = old != NULL ? old->port : VIF_NO_PORT;
+	rc = idtab_set(ctl->tables.vif_writer, vif.id, &vif);
+	if (rc < 0)
+		return rc;
+	if (old == NULL)
+		tables_reset_vif(&ctl->tables, vif.id);
+	return old_port == vif.port ? 0 : port_drop(ctl, old_port, call);
+}
+
+static int
+vif_del(struct ctl *ctl, const ProtobufCMessage *object, struct call *call)
+{
+	const Vrouter__Vif *m = (const Vrouter__Vif *)object;
+	const struct vif *vif = vif_lookup(ctl->tables.vifs, m->id);
+	int32_t port;
+	int rc;
+
+	if (vif == NULL)
+		return refuse(call_refusal(call), ENOENT, "id", "it does not exist");
+	port = vif->port;
+	rc = idtab_del(ctl->tables.vif_writer, m->id);
+	if (rc < 0)
+		return rc;
+	return port_drop(ctl, port, call);
+}
+
+/* Room for the parts of a description. */
+struct vif_view {
+	Vrouter__Vif vif;
+	Vrouter__Vif__State state;
+	Vrouter__Vif__Tap tap;
+	Vrouter__Vif__Device device;
+};
+
+static void
+describe_port(const struct ctl *ctl, const struct port *p, struct vif_view *v)
+{
+	const struct slots *slots = ctl->tables.slots;
+
+	v->state.port = (char *)(uintptr_t)p->name;
+	v->state.link_up = p->link_up != 0;
+	if (p->kind == PORT_TAP) {
+		vrouter__vif__tap__init(&v->tap);
+		v->tap.name = (char *)(uintptr_t)p->name;
+		v->tap.queues = p->queues;
+		if (p->rx_slot[0] < slots->n) {
+			v->tap.has_slot_case = VROUTER__VIF__TAP__HAS_SLOT_SLOT;
+			v->tap.slot = slots->s[p->rx_slot[0]].id;
+		}
+		v->vif.transport_case = VROUTER__VIF__TRANSPORT_TAP;
+		v->vif.tap = &v->tap;
+	} else {
+		vrouter__vif__device__init(&v->device);
+		v->device.name = (char *)(uintptr_t)p->name;
+		v->device.devargs = (char *)(uintptr_t)p->devargs;
+		v->device.queues = p->queues;
+		v->vif.transport_case = VROUTER__VIF__TRANSPORT_DEVICE;
+		v->vif.device = &v->device;
+	}
+}
+
+static void
+describe_counters(const struct ctl *ctl, uint32_t id, Vrouter__Vif__State *state)
+{
+	struct vif_counters sum;
+
+	tables_count_vif(&ctl->tables, id, &sum);
+	state->rx_packets = sum.rx_packets;
+	state->rx_bytes = sum.rx_bytes;
+	state->tx_packets = sum.tx_packets;
+	state->tx_bytes = sum.tx_bytes;
+	for (int i = 0; i < DROPS; i++)
+		if (i != DROP_FLOOD_ORIGINAL)
+			state->drops += sum.drops[i];
+}
+
+/* 'v' borrows from the tables. */
+static void
+vif_describe(const struct ctl *ctl, const struct vif *vif, struct vif_view *v)
+{
+	const struct port *p = port_at(ctl, vif->port);
+
+	vrouter__vif__init(&v->vif);
+	vrouter__vif__state__init(&v->state);
+	v->vif.has_id_case = VROUTER__VIF__HAS_ID_ID;
+	v->vif.id = vif->id;
+	v->vif.name = (char *)(uintptr_t)vif->name;
+	v->vif.type = (Vrouter__Vif__Type)(vif->type + 1);
+	v->vif.vrf = vif->vrf;
+	v->vif.mac.len = MAC_LEN;
+	v->vif.mac.data = (uint8_t *)(uintptr_t)vif->mac;
+	v->vif.mtu = vif->mtu;
+	if (vif->nexthop != NEXTHOP_NONE) {
+		v->vif.has_nexthop_case = VROUTER__VIF__HAS_NEXTHOP_NEXTHOP;
+		v->vif.nexthop = vif->nexthop;
+	}
+	v->vif.state = &v->state;
+	if (p != NULL && p->state != PORT_FREE)
+		describe_port(ctl, p, v);
+	describe_counters(ctl, vif->id, &v->state);
+}
+
+static int
+vif_get(struct ctl *ctl, const ProtobufCMessage *object, struct call *call)
+{
+	const Vrouter__Vif *m = (const Vrouter__Vif *)object;
+	const struct vif *vif = vif_lookup(ctl->tables.vifs, m->id);
+	struct vif_view view;
+
+	if (vif == NULL)
+		return refuse(call_refusal(call), ENOENT, "id", "it does not exist");
+	vif_describe(ctl, vif, &view);
+	call_object(call, &view.vif.base);
+	return 0;
+}
+
+/* The cursor is the id to go on with. */
+static int
+vif_list(struct ctl *ctl, const ProtobufCMessage *filter, uint64_t *cursor, uint32_t budget,
+	 struct call *call)
+{
+	const struct idtab *t = ctl->tables.vifs;
+	struct vif_view view;
+
+	(void)filter;
+	for (; *cursor < t->ids && budget > 0; (*cursor)++) {
+		const struct vif *vif = vif_lookup(t, (uint32_t)*cursor);
+
+		if (vif == NULL)
+			continue;
+		vif_describe(ctl, vif, &view);
+		call_object(call, &view.vif.base);
+		budget--;
+	}
+	if (*cursor >= t->ids)
+		*cursor = OBJECT_LIST_END;
+	return 0;
+}
+
+const struct object_kind object_vif = {
+	.add = vif_add,
+	.del = vif_del,
+	.get = vif_get,
+	.list = vif_list,
+};

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What slots did in the last second: their counters are read every second, and the difference is
+ * kept for `slot` and `status`. Main thread only.
+ */
+#ifndef CTL_RATES_H
+#define CTL_RATES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct ctl;
+struct rates;
+
+struct slot_rates {
+	bool known;   /* false until two readings were taken */
+	bool moving;  /* its heartbeat advanced */
+	uint32_t busy_percent;
+	uint32_t cycles_per_packet;
+	uint64_t packets_per_second;
+	uint32_t restarts_per_minute;
+};
+
+/* Reads from now on; NULL when out of memory. */
+struct rates *rates_create(struct ctl *ctl);
+void rates_destroy(struct rates *r); /* NULL is fine */
+
+/* 'slot' is an index. */
+struct slot_rates rates_of_slot(const struct rates *r, uint32_t slot);
+
+#endif

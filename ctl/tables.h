@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The region's tables as control sees them: it is the only writer of vifs, nexthops and bridge
+ * entries, and a reader of the rest. Main thread only.
+ *
+ * Adoption is a scan: whatever the last vr-ctl published is there, whatever it had not is not, and
+ * the writers find their free entries by looking.
+ */
+#ifndef CTL_TABLES_H
+#define CTL_TABLES_H
+
+#include <stdint.h>
+
+#include "common/fault.h"
+
+struct bridge;
+struct bridge_writer;
+struct counters;
+struct grace;
+struct idtab;
+struct idtab_writer;
+struct ports;
+struct processes;
+struct region;
+struct rte_rcu_qsbr;
+struct slots;
+struct vif_counters;
+
+struct tables {
+	/* shared */
+	struct slots *slots;
+	struct processes *processes;
+	struct ports *ports;
+	struct rte_rcu_qsbr *qsbr;
+	struct idtab *vifs;
+	struct idtab *nexthops;
+	struct bridge *bridge;
+	struct counters *counters;
+	/* control's own */
+	struct grace *grace;
+	struct idtab_writer *vif_writer;
+	struct idtab_writer *nexthop_writer;
+	struct bridge_writer *bridge_writer;
+	struct vif_counters *baseline; /* by vif id: what a vif that went before had counted */
+};
+
+/* Finds the shared part; -ENOENT names the table that is missing. */
+int tables_find(struct tables *t, const struct region *region, struct fault *f);
+
+/* Opens the writers on the shared part; -ENOMEM. */
+int tables_adopt(struct tables *t, struct fault *f);
+void tables_release(struct tables *t);
+
+/* Sum over all slots since the vif was added. */
+void tables_count_vif(const struct tables *t, uint32_t vif, struct vif_counters *sum);
+/* From now on the vif counts from zero. */
+void tables_reset_vif(struct tables *t, uint32_t vif);
+
+/* Id of the vif that uses the port with this index, or -ENOENT. */
+int64_t tables_vif_of_port(const struct tables *t, uint32_t port);
+
+#endif
