@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What a person types: every kind of object, JSON, and exit statuses."""
+
+import json
+import subprocess
+
+from runner import test
+
+READS = [
+    "status",
+    "hello",
+    "process list",
+    "slot list",
+    "slot get id=10",
+    "port list",
+    "mempool list",
+    "mempool audit",
+    "table list",
+    "table get name=nexthop",
+    "drops",
+    "vif list",
+    "vif get id=1",
+    "nexthop list",
+    "nexthop get id=100",
+    "bridge list",
+    "bridge get vrf=1 mac=02:00:00:00:00:01",
+    "log",
+]
+
+
+@test
+def every_kind_can_be_read_for_people_and_as_json(t):
+    r, a, b = t.pair()
+    a.ping(b)
+    for line in READS:
+        text = r.vrctl(line)
+        assert text.strip(), f"vrctl {line} prints nothing"
+        try:
+            json.loads(r.vrctl("--json " + line))
+        except ValueError as e:
+            raise AssertionError(f"vrctl --json {line}: {e}") from None
+    t.note(f"{len(READS)} commands")
+
+
+@test
+def what_was_added_is_what_is_read(t):
+    r = t.router().start_all()
+    r.vrctl("nexthop add id=7 type=encap vrf=3 vif=12")
+    (n,) = r.ask("nexthop get id=7")
+    assert (n["id"], n["type"], n["vrf"], n["vif"]) == (7, "encap", 3, 12), n
+    r.vrctl("nexthop add id=7 type=discard vrf=3")
+    (n,) = r.ask("nexthop get id=7")
+    assert n["type"] == "discard" and "vif" not in n, n
+    r.vrctl("nexthop add id=8 type=flood vrf=3 members=7,9,0")
+    (n,) = r.ask("nexthop get id=8")
+    assert n["members"] == [7, 9, 0], n
+    r.vrctl("bridge add vrf=3 mac=02:00:00:00:00:aa nexthop=8")
+    (e,) = r.ask("bridge get vrf=3 mac=02:00:00:00:00:aa")
+    assert e["nexthop"] == 8 and e["mac"] == "02:00:00:00:00:aa", e
+    assert r.used("nexthop") == 2 and r.used("bridge") == 1
+    r.vrctl("bridge del vrf=3 mac=02:00:00:00:00:aa")
+    r.vrctl("nexthop del id=7")
+    r.vrctl("nexthop del id=8")
+    assert r.used("nexthop") == 0 and r.used("bridge") == 0
+
+
+@test
+def adding_twice_is_the_same_as_once(t):
+    r = t.router().start_all()
+    for _ in range(2):
+        r.vrctl("nexthop add id=7 type=encap vrf=3 vif=12")
+        r.vrctl("bridge add vrf=3 mac=02:00:00:00:00:aa nexthop=8")
+        r.vrctl("vif add id=4 name=four type=virtual vrf=3")
+    assert r.used("nexthop") == r.used("bridge") == r.used("vif") == 1
+
+
+# (command, part of the sentence)
+REFUSED = [
+    ("nexthop add id=4096 type=discard", "4095"),
+    ("nexthop add id=1 type=encap vrf=1", "vif"),
+    ("nexthop add id=1 type=flood vrf=1 members=1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17", "16"),
+    ("nexthop add id=1 type=discard vrf=256", "255"),
+    ("nexthop get id=99", "nexthop 99"),
+    ("nexthop del id=99", "nexthop 99"),
+    ("vif add id=256 type=virtual", "255"),
+    ("vif add id=1 type=virtual mtu=10", "64"),
+    ("vif del id=99", "vif 99"),
+    ("bridge add vrf=256 mac=02:00:00:00:00:aa nexthop=1", "255"),
+    ("bridge del vrf=1 mac=02:00:00:00:00:aa", "bridge"),
+    ("slot get id=99", "slot 99"),
+    ("table get name=nonsense", "nonsense"),
+]
+
+# Not sent at all.
+WRONG = [
+    "",
+    "nonsense",
+    "nonsense list",
+    "nexthop nonsense",
+    "nexthop add id=x type=discard",
+    "nexthop add id=1 type=nonsense",
+    "nexthop add id=1 colour=red",
+    "nexthop add id",
+    "bridge add vrf=1 mac=02:00 nexthop=1",
+    "--nonsense status",
+]
+
+
+@test
+def a_refusal_says_what_and_why_and_ends_with_1(t):
+    r = t.router().start_all()
+    for line, expected in REFUSED:
+        said = r.vrctl(line, expect=1)
+        assert expected in said, f"vrctl {line}: no '{expected}' in: {said}"
+
+
+@test
+def a_wrong_command_ends_with_2(t):
+    r = t.router().start_all()
+    for line in WRONG:
+        said = r.vrctl(line, expect=2)
+        assert said.strip(), f"vrctl {line} says nothing"
+
+
+@test
+def no_router_to_talk_to_ends_with_3(t):
+    r = t.router()
+    done = r.vrctl_run("status", seconds=10)
+    assert done.returncode == 3 and r.socket in done.stderr, done
+
+
+@test
+def a_router_that_is_not_well_ends_status_with_4(t):
+    r = t.router()
+    r.primary = r.start("vr-primary")
+    r.start("vr-fwd", "--slots", "10")
+    r.start("vr-ctl")
+    from lab import until
+
+    until(lambda: r.vrctl_run("status").returncode == 4, 10, "slot 11 has nobody")
+    text = r.vrctl_run("status").stdout
+    assert "slot 11" in text, text
+    r.start("vr-fwd", "--slots", "11")
+    r.wait_well()
+
+
+@test
+def help_needs_no_router(t):
+    r = t.router()
+    for args in (["--help"], ["help"], ["help", "nexthop"], ["nexthop", "--help"]):
+        done = subprocess.run([r.program("vrctl"), *args], capture_output=True, text=True, timeout=10)
+        assert done.returncode == 0 and "nexthop" in done.stdout, f"vrctl {args}: {done}"
+    done = subprocess.run([r.program("vrctl"), "--version"], capture_output=True, text=True, timeout=10)
+    assert done.returncode == 0 and "vrctl" in done.stdout, done
+
+
+@test
+def who_may_not_write_may_still_read(t):
+    r = t.router().start_all()
+    import os
+    import shutil
+
+    if not shutil.which("setpriv"):
+        t.skip("no setpriv")
+    os.chmod(r.lab.dir, 0o755)
+    nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+
+    def as_nobody(*args):
+        return subprocess.run(
+            [*nobody, r.program("vrctl"), "--socket", r.socket, *args], capture_output=True, text=True, timeout=10
+        )
+
+    if as_nobody("--version").returncode != 0:
+        t.skip("the build's folder is not readable for others")
+    done = as_nobody("nexthop", "add", "id=1", "type=discard")
+    assert done.returncode in (1, 3), done
+    assert not r.ask("nexthop list"), "somebody without the right to write wrote"
+
+
+@test
+def ten_clients_at_once_get_their_answers(t):
+    r = t.router().start_all()
+    children = [
+        subprocess.Popen(
+            [r.program("vrctl"), "--socket", r.socket, "nexthop", "add", f"id={n}", "type=discard"],
+            stderr=subprocess.PIPE,
+        )
+        for n in range(10)
+    ]
+    for c in children:
+        _, err = c.communicate(timeout=15)
+        assert c.returncode == 0, err
+    assert sorted(n["id"] for n in r.ask("nexthop list")) == list(range(10))
