@@ -197,7 +197,7 @@ slot_child(uint32_t me)
 	dice_state = (uint32_t)getpid() * 2654435761u + (uint32_t)rte_rdtsc();
 	pool_thread_hand((uint16_t)me, &h->epoch);
 #ifdef FAULT_POINTS
-	setenv("VR_FAULT", "*:3000", 1);
+	setenv("VR_FAULT", "*:200", 1);
 	fault_point_arm();
 #endif
 	for (;;) {
