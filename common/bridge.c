@@ -45,8 +45,7 @@
 
 enum { NO_CELL = UINT32_MAX };
 
-/* --- both sides ----------------------------------------------------------------------------------
- */
+/* --- both sides --- */
 
 /* Never 0 for a VRF below BRIDGE_VRFS_MAX. */
 static inline uint64_t
@@ -123,8 +122,7 @@ value_at(const struct bridge_bucket *b, uint32_t m)
 	return (uint32_t)__atomic_load_n(&b->value[i], __ATOMIC_ACQUIRE);
 }
 
-/* --- readers -------------------------------------------------------------------------------------
- */
+/* --- readers --- */
 
 /* Entries that are not in their first bucket: few, unless they are nowhere. */
 static __attribute__((noinline)) uint64_t
@@ -232,8 +230,7 @@ bridge_walk(const struct bridge *b, uint64_t *cursor, uint32_t max, struct bridg
 	return n;
 }
 
-/* --- making one ----------------------------------------------------------------------------------
- */
+/* --- making one --- */
 
 /* Twice as many cells as entries: then few stand in their second bucket, and a move is rare. */
 static uint32_t
@@ -257,8 +254,7 @@ bridge_init(struct bridge *b, uint32_t entries)
 	b->n_buckets = buckets_for(entries);
 }
 
-/* --- the writer ----------------------------------------------------------------------------------
- */
+/* --- the writer --- */
 
 struct bridge_writer {
 	struct bridge *b;
@@ -490,8 +486,7 @@ bridge_del(struct bridge_writer *w, const struct bridge_key *key)
 	return 0;
 }
 
-/* --- taking over from a writer -------------------------------------------------------------------
- */
+/* --- taking over from a writer --- */
 
 /* An entry found in its second bucket too was being moved: takes the first away. */
 static void

@@ -157,8 +157,7 @@ parse_u32(const char *text, const char *end, uint32_t max, uint32_t *v)
 	return 0;
 }
 
-/* --- checks beyond a range ----------------------------------------------------------------------
- */
+/* --- checks beyond a range --- */
 
 static int
 check_name(const char *what, const char *value, size_t max, struct fault *f)
@@ -279,8 +278,7 @@ check_value(const struct option *o, const char *value, uint64_t v, struct fault 
 	return 0;
 }
 
-/* --- setting ------------------------------------------------------------------------------------
- */
+/* --- setting --- */
 
 static int
 set_int(struct conf *c, const struct option *o, const char *value, struct fault *f)
@@ -399,8 +397,7 @@ conf_defaults(struct conf *c)
 	c->slot_cores[0] = -1;
 }
 
-/* --- values that must fit each other ------------------------------------------------------------
- */
+/* --- values that must fit each other --- */
 
 static int
 derive_slots(struct conf *c, struct fault *f)
@@ -452,8 +449,7 @@ conf_finish(struct conf *c, struct fault *f)
 	return check_ports(c, f);
 }
 
-/* --- the file -----------------------------------------------------------------------------------
- */
+/* --- the file --- */
 
 /* Puts where the refused text stands in front of why. */
 static int __attribute__((format(printf, 2, 3))) fault_where(struct fault *f, const char *fmt, ...)
@@ -536,8 +532,7 @@ file_load(struct conf *c, const char *path, struct fault *f)
 	return rc;
 }
 
-/* --- showing ------------------------------------------------------------------------------------
- */
+/* --- showing --- */
 
 static void
 default_print(FILE *out, const struct option *o)
@@ -655,8 +650,7 @@ conf_example_print(FILE *out)
 		option_example(out, &options[i]);
 }
 
-/* --- the command line ---------------------------------------------------------------------------
- */
+/* --- the command line --- */
 
 struct args {
 	int argc;

@@ -28,6 +28,7 @@
 #include "common/grace.h"
 #include "common/idtab.h"
 #include "common/layouts.h"
+#include "common/need.h"
 #include "common/nexthop.h"
 #include "common/port.h"
 #include "common/process.h"
@@ -39,8 +40,7 @@ enum { LABEL_BYTES = 64, FLOW_BYTES = 128 };
 
 #define AFRESH "remove the file to start afresh (all tables are lost)"
 
-/* --- what this program would have a region look like ---------------------------------------------
- */
+/* --- what this program would have a region look like --- */
 
 struct table {
 	const char *name;
@@ -116,8 +116,7 @@ region_layouts_print(void)
 		       layouts[i].minor, layouts[i].size, layout_hash(&layouts[i]));
 }
 
-/* --- judging a header ----------------------------------------------------------------------------
- */
+/* --- judging a header --- */
 
 static const struct region_layout *
 layout_find(const struct region_header *h, const char *name)
@@ -212,8 +211,7 @@ tables_check(const struct region_header *h, const struct conf *c, const char *pa
 	return 0;
 }
 
-/* --- the file ------------------------------------------------------------------------------------
- */
+/* --- the file --- */
 
 /* Returns 1 and the header if there is a complete one, 0 if there is none. */
 static int
@@ -260,28 +258,29 @@ map(struct region *r, uint64_t address, uint64_t size, struct fault *f)
 static int
 reserve(struct region *r, uint64_t size, uint64_t page, struct fault *f)
 {
+	uint64_t free_pages;
 	struct statfs fs;
 	int rc = 0;
 
 	if (ftruncate(r->fd, 0) < 0 || fstatfs(r->fd, &fs) < 0)
 		return fault_set(f, errno, "%.100s: %m", r->path);
-	if (fs.f_blocks != 0 && fs.f_bfree < size / page)
+	free_pages = need_free_pages(&fs);
+	if (free_pages < size / page)
 		return fault_set(f, ENOMEM,
 				 "%.100s: needs %" PRIu64 " pages of %" PRIu64 " kB, %" PRIu64
 				 " are free",
-				 r->path, size / page, page >> 10, (uint64_t)fs.f_bfree);
+				 r->path, size / page, page >> 10, free_pages);
 	if (ftruncate(r->fd, (off_t)size) < 0 || fallocate(r->fd, 0, 0, (off_t)size) < 0)
 		rc = fault_set(f, errno == ENOSPC ? ENOMEM : errno,
 			       "%.100s: needs %" PRIu64 " pages of %" PRIu64 " kB, %" PRIu64
 			       " are free: %m",
-			       r->path, size / page, page >> 10, (uint64_t)fs.f_bfree);
-	if (rc < 0 && ftruncate(r->fd, 0) < 0)
-		return rc;
+			       r->path, size / page, page >> 10, free_pages);
+	if (rc < 0)
+		(void)!ftruncate(r->fd, 0); /* gives back what was had, as far as possible */
 	return rc;
 }
 
-/* --- filling the header --------------------------------------------------------------------------
- */
+/* --- filling the header --- */
 
 static void
 layouts_fill(struct region_header *h)
@@ -344,8 +343,7 @@ now_ms(void)
 	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
-/* --- making and adopting -------------------------------------------------------------------------
- */
+/* --- making and adopting --- */
 
 static int
 make(struct region *r, const struct conf *c, uint64_t page, struct fault *f)
