@@ -326,7 +326,7 @@ check-system: all ## run real processes and kill them (root, hugepages)
 # headers of DPDK's source tree that no package has; the benchmark fetches them
 # unless DPDK_SRC=folder has them. JSON=1 with -s prints nothing but results.
 DPDK_SRC ?= $(BUILD)/dpdk-headers
-export CASES JSON SECONDS REPEAT FLOWS
+export CASES JSON DURATION REPEAT FLOWS
 BENCH_SRCS := $(if $(wildcard $(DPDK_SRC)/lib/ethdev/ethdev_driver.h),$(wildcard tests/bench/*.c))
 OBJS_bench := $(call objs,$(BENCH_SRCS))
 BENCH_CPPFLAGS := -DALLOW_INTERNAL_API \
@@ -347,7 +347,7 @@ $(O)/bench/flowgen.so: $(OBJS_bench) $(LINKFLAGS)
 
 .PHONY: bench-programs
 bench-programs: $(BENCH_PROGRAMS) ## build the programs with drivers made for measuring (DPDK_SRC=)
-bench: all ## measure; CASES="a b" chooses, JSON=1 prints JSON lines, SECONDS=, REPEAT=
+bench: all ## measure; CASES="a b" chooses, JSON=1 prints JSON lines, DURATION=, REPEAT=
 	+$(call run,tests/bench/run.sh)
 
 # --- checks of the sources ---------------------------------------------------

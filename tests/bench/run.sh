@@ -1,33 +1,34 @@
-#!/bin/sh
+#!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
 #
 # Measures the cycles a packet costs, in our processes and in dpdk-testpmd, on
-# the same source and sink. For `make bench`, which gives VR_BUILD and the variables
-# that bench.py explains (CASES, JSON, SECONDS, REPEAT, FLOWS).
+# the same source and sink. For `make bench`, which gives VR_BUILD and the
+# variables that bench.py explains (CASES, JSON, DURATION, REPEAT, FLOWS).
 #
-# Needs root, two cores, and 512 MiB of huge pages, which it reserves itself if
-# they are not free, and gives back. Ends with 77 and a sentence if the machine
-# cannot give what is needed.
+# Works in a lab of its own, which is gone afterwards. Ends with 77 and a
+# sentence if the headers for its source and sink cannot be had.
 
-here=$(dirname "$(realpath "$0")")
-build=${VR_BUILD:?run by make bench}
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+. "$here/../../deploy/lib.sh"
 
-skip()
-{
-	echo "bench: $*" >&2
-	exit 77
-}
+build=${VR_BUILD:?is given by make bench}
+hugepages_wanted=256 # for either contender
 
-[ "$(id -u)" = 0 ] || skip "run as root: huge pages and mounts are needed"
-[ -x /usr/bin/python3 ] || skip "python3 is needed"
+need_root
+need_machine
+packages_install dpdk
 
-# The benchmark's vdev needs headers that no package has, so it is made here
-# and not with everything else. Only results go to standard output.
-if [ -z "${DPDK_SRC:-}" ]; then
-	DPDK_SRC=$(realpath -m "$build/../dpdk-headers")
+# Needs headers that no package has, so it is made here and not with everything
+# else. Only results go to standard output.
+if [ ! -e "${DPDK_SRC-}/lib/ethdev/ethdev_driver.h" ]; then
+	DPDK_SRC=$build/../dpdk-headers
 	"$here/headers.sh" "$DPDK_SRC" || exit $?
 fi
-make ${JSON:+-s} bench-programs DPDK_SRC="$DPDK_SRC" 1>&2 || exit 1
+make -C "$repo" ${JSON:+-s} bench-programs 1>&2 || exit 1
 
-# Mounts of a namespace of its own are gone with the last process, whatever ends it.
-exec unshare --mount --propagation private /usr/bin/python3 "$here/bench.py"
+lab_open $hugepages_wanted
+# EAL loads a plug-in only from where no folder on the way is writable by others,
+# and /run is often mounted noexec.
+mkdir "$lab/plugins" && mount -t tmpfs -o mode=700 "${lab##*/}" "$lab/plugins" &&
+	cp "$build/bench/flowgen.so" "$lab/plugins" || die "cannot mount a tmpfs"
+lab_run "$python" "$here/bench.py"
