@@ -33,8 +33,8 @@ struct process_client_config {
 	enum process_role role;
 	uint32_t n_slots;
 	uint32_t slot_ids[SLOTS_MAX]; /* operator's numbers */
-	int32_t core; /* CPU of the main thread, -1: wherever it is now */
-	char **argv;  /* of main(), for process_client_restart() */
+	int32_t core;                 /* CPU of the main thread, -1: wherever it is now */
+	char **argv;                  /* of main(), for process_client_restart() */
 };
 
 enum process_client_event {
@@ -44,7 +44,7 @@ enum process_client_event {
 	CLIENT_MESSAGE, /* *m is for the caller; so is *fd, if it is not -1 */
 	CLIENT_STOP,    /* drain, process_client_goodbye(), exit 0 */
 	CLIENT_LOST,    /* the primary is gone: go on with what there is */
-	CLIENT_BACK,    /* connected again, same generation; process_client_key() may have changed */
+	CLIENT_BACK, /* connected again, same generation; process_client_key() may have changed */
 	CLIENT_RESTART, /* another generation: finish, then process_client_restart() */
 	CLIENT_FAILED,  /* refused or impossible, *f says why: exit */
 };

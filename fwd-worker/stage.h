@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The stage runner: takes a burst from its first stage to its end. Called by a slot's thread, with
+ * the packets in the hand's rx[] and its state RUN. A stage never logs, locks, allocates or makes a
+ * system call, and looks at the packets of its vec alone.
+ */
+#ifndef FWD_WORKER_STAGE_H
+#define FWD_WORKER_STAGE_H
+
+#include "fwd-worker/worker.h"
+
+/* Each stage: reads v's packets, writes burst.verdict[] for each of them. */
+#define STAGE(NAME, name, text) \
+	void stage_##name(struct worker *w, struct burst *b, const struct vec *v);
+#include "fwd-worker/stages.def"
+#undef STAGE
+
+const char *stage_name(enum stage s);
+
+/* Runs the burst of w->burst: m, n, port and traced are set. Afterwards each packet stands in a
+ * group or in the drops. */
+void stages_run(struct worker *w);
+
+#endif

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A worker is one slot's thread: what it needs of shared memory, what it keeps for itself, and the
+ * burst it has in hand. Process-local, one writer; only what is noted in the hand outlives it.
+ */
+#ifndef FWD_WORKER_WORKER_H
+#define FWD_WORKER_WORKER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <rte_ethdev.h>
+#include <rte_mbuf.h>
+#include <rte_ring.h>
+
+#include "common/bridge.h"
+#include "common/counters.h"
+#include "common/hand.h"
+#include "common/handshake.h"
+#include "common/idtab.h"
+#include "common/nexthop.h"
+#include "common/slot.h"
+#include "common/tap.h"
+#include "common/vif.h"
+#include "fwd-worker/verdict.h"
+
+/* Some packets of a burst, by their index in it. */
+struct vec {
+	uint32_t n;
+	uint8_t i[BURST_MAX];
+};
+
+/* What stages tell one another about the packets in rx[]; members in order of their writers. */
+struct burst {
+	/* the receiver */
+	struct rte_mbuf **m; /* the hand's rx[] */
+	uint32_t n;
+	uint32_t port;
+	uint64_t traced; /* bit i: packet i is traced */
+	/* input */
+	uint32_t in_vif; /* counters go there; the last of the table when the port has no vif */
+	uint32_t vrf;
+	uint32_t segments; /* of all packets together */
+	uint8_t *head[BURST_MAX];
+	uint32_t len[BURST_MAX];
+	/* bridge */
+	uint32_t nexthop_id[BURST_MAX];
+	/* nexthop */
+	const struct nexthop *nexthop[BURST_MAX];
+	/* every stage, for each packet it was given */
+	struct verdict verdict[BURST_MAX];
+	/* the runner */
+	struct vec todo[STAGES];
+};
+
+/* How this slot gives packets to a port. */
+enum tx_way {
+	TX_NOWAY,  /* there is no such port, or it is not ready */
+	TX_TAP,    /* a tap of our own */
+	TX_DEVICE, /* a queue of a DPDK device that this slot has to itself */
+	TX_MESH,   /* another slot owns the queue */
+};
+struct tx_port {
+	uint8_t way;  /* enum tx_way */
+	uint8_t hold; /* enum port_hold */
+	uint16_t queue;
+	uint16_t group;    /* of the last burst that left there */
+	int16_t to_hand;   /* TX_MESH */
+	int fd;            /* TX_TAP */
+	eth_tx_burst_t tx; /* TX_DEVICE */
+	void *txq;
+	struct rte_ring *ring; /* TX_MESH, and devices of PORT_HOLD_RING */
+};
+
+/* A queue that this slot polls. */
+struct rx_queue {
+	uint16_t port;
+	uint16_t queue;
+	uint8_t hold;
+	int fd; /* a tap */
+	eth_rx_burst_t rx;
+	void *rxq;
+	struct rte_ring *ring; /* PORT_HOLD_RING */
+};
+
+/* A ring of the mesh that leads to this slot. */
+struct rx_ring {
+	struct rte_ring *ring;
+	uint16_t from;
+};
+
+struct worker {
+	/* set when the slot is taken over */
+	struct hand *hand;
+	struct slot *slot;
+	struct pool *pool;
+	struct rte_mempool *mbufs;
+	struct handshake *handshake;
+	const struct idtab *vifs;
+	const struct idtab *nexthops;
+	const struct bridge *bridge;
+	struct counters *counters;
+	struct vif_counters *count; /* this slot's, by vif id */
+	uint32_t no_vif;            /* index of what has no vif */
+	uint32_t slot_index;
+	uint32_t n_ports;
+	uint32_t burst_max;
+	bool io_forward;
+
+	/* ports as last seen (ports.h) */
+	struct tx_port *tx;    /* [n_ports] */
+	uint32_t *vif_of_port; /* [n_ports], a guess that each use checks */
+	uint64_t vifs_scanned_tsc;
+	uint32_t vifs_scanned_used;
+	struct rx_queue *devices; /* polled in every loop */
+	uint32_t n_devices;
+	struct rx_queue *taps; /* polled when epoll says so */
+	uint32_t n_taps;
+	int epoll;
+	struct rx_ring rings[HANDS_MAX];
+	uint32_t n_rings;
+
+	/* the loop */
+	struct tap_reader tap_reader;
+	bool chained;     /* some packet in hand has several segments */
+	bool from_ring;   /* the packets in hand carry their incoming vif in pkt_meta */
+	uint32_t room;    /* mbufs that copies may still take in this loop */
+	uint64_t packets; /* received in this loop */
+	struct burst burst;
+};
+
+static inline void
+count_drops(struct worker *w, uint32_t vif, enum drop why, uint32_t n)
+{
+	w->count[vif].drops[why] += n;
+}
+
+#endif
