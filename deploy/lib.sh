@@ -7,6 +7,10 @@
 
 repo=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
+# Where make puts what it makes; BUILD= names another place, as for make.
+BUILD=${BUILD:-$repo/build}
+export VR_BUILD="${VR_BUILD:-$BUILD/release}"
+
 # Debian's python3, whatever else comes first on PATH.
 python=/usr/bin/python3
 
@@ -268,5 +272,5 @@ lab_close() {
 
 # build ARGS...: make, with what it needs to be quiet and not to take more than it may.
 build() {
-	make -C "$repo" -s -j"$(nproc)" "$@"
+	make -C "$repo" -s -j"$(nproc)" BUILD="$BUILD" "$@"
 }

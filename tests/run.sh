@@ -62,10 +62,10 @@ unit_undefined_list() { unit_list; }
 unit_undefined_run() { build WERROR=1 SAN=undefined check-unit T="$1"; }
 
 packet_list() { [ ! -x "$here/packet/run.sh" ] || "$here/packet/run.sh" --list; }
-packet_run() { VR_BUILD=$repo/build/release "$here/packet/run.sh" ${1:+"$1"}; }
+packet_run() { "$here/packet/run.sh" ${1:+"$1"}; }
 
 system_list() { "$here/system/run.sh" --list; }
-system_run() { VR_BUILD=$repo/build/release "$here/system/run.sh" ${1:+"$1"}; }
+system_run() { "$here/system/run.sh" ${1:+"$1"}; }
 
 demo_list() { echo "the whole show holds"; }
 demo_run() { "$repo/deploy/demo.sh" --check; }

@@ -20,6 +20,5 @@ fi
 
 need_root
 need_machine
-export VR_BUILD="${VR_BUILD:-$repo/build/release}"
 lab_open $pages
 lab_run "$python" "$here/../lib/runner.py" "$here" "$@"
