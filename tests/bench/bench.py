@@ -243,6 +243,8 @@ class Testpmd(Dataplane):
                 self.child.wait(timeout=5)
             except subprocess.TimeoutExpired:
                 pass
+        # EAL leaves it, empty.
+        shutil.rmtree(f"/run/dpdk/{self.lab.mark}", ignore_errors=True)
         super().stop()
 
 
