@@ -1,0 +1,453 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The bridge table against a plain array; with a writer that dies at any store, and with readers
+ * that look while it writes. bridge.c is included, so that a table can be made too small and the
+ * points where its writer may die are ours.
+ */
+#ifndef FAULT_POINTS
+#define FAULT_POINTS
+#endif
+#include "common/bridge.c"
+
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <time.h>
+
+#include <cmocka.h>
+
+enum { KEYS = 96, ABSENT = -1 };
+
+static jmp_buf death;
+static int stores_left; /* 0: the writer is immortal */
+
+void
+fault_point(const struct fault_site *site)
+{
+	(void)site;
+	if (stores_left > 0 && --stores_left == 0)
+		longjmp(death, 1);
+}
+
+static uint64_t seed = 42;
+
+static uint32_t
+any(uint32_t below)
+{
+	seed = seed * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+	return (uint32_t)((seed >> 33) % below);
+}
+
+static struct bridge_key
+key_number(uint32_t i)
+{
+	return (struct bridge_key){.vrf = i % 3,
+				   .mac = {2, 0, 0, 0, (uint8_t)(i >> 8), (uint8_t)i}};
+}
+
+/* 64 entries in the smallest number of buckets that still takes them, if need be by moving. */
+static struct bridge *
+crowded_table(void)
+{
+	struct bridge *b = aligned_alloc(CACHE_LINE, bridge_size(64));
+
+	assert_non_null(b);
+	memset(b, 0, bridge_size(64));
+	bridge_init(b, 64);
+	b->n_buckets = 18;
+	return b;
+}
+
+static int64_t
+found(const struct bridge *b, uint32_t i)
+{
+	struct bridge_key key = key_number(i);
+	uint32_t nexthop;
+
+	return bridge_lookup(b, &key, &nexthop) == 0 ? (int64_t)nexthop : ABSENT;
+}
+
+static void
+assert_equals(const struct bridge *b, const int64_t *model)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < KEYS; i++) {
+		assert_int_equal(found(b, i), model[i]);
+		n += model[i] != ABSENT;
+	}
+	assert_int_equal(bridge_used(b), n);
+}
+
+static void
+none(int64_t *model)
+{
+	for (uint32_t i = 0; i < KEYS; i++)
+		model[i] = ABSENT;
+}
+
+static void
+behaves_like_a_plain_array(void **state)
+{
+	struct bridge *b = crowded_table();
+	struct bridge_writer *w = bridge_writer_create(b, NULL);
+	int64_t model[KEYS];
+
+	(void)state;
+	none(model);
+	for (int step = 0; step < 50000; step++) {
+		uint32_t i = any(KEYS), nexthop = any(UINT32_MAX);
+		struct bridge_key key = key_number(i);
+
+		if (any(3) != 0) {
+			int rc = bridge_set(w, &key, nexthop);
+
+			if (rc == 0)
+				model[i] = nexthop;
+			else
+				assert_int_equal(rc, -ENOSPC);
+		} else {
+			assert_int_equal(bridge_del(w, &key), model[i] == ABSENT ? -ENOENT : 0);
+			model[i] = ABSENT;
+		}
+		if (step % 64 == 0)
+			assert_equals(b, model);
+	}
+	assert_equals(b, model);
+	assert_true(b->moved > 100);
+	bridge_writer_destroy(w);
+	free(b);
+}
+
+/* Lets the next writer die as well, now and then, while it finishes what the last one left. */
+static struct bridge_writer *
+next_writer(struct bridge *b)
+{
+	if (setjmp(death) == 0) {
+		stores_left = (int)any(5);
+		finish_move(b);
+	}
+	stores_left = 0;
+	return bridge_writer_create(b, NULL);
+}
+
+static void
+change(struct bridge_writer *w, uint32_t i, bool set, uint32_t nexthop)
+{
+	struct bridge_key key = key_number(i);
+
+	if (set)
+		bridge_set(w, &key, nexthop);
+	else
+		bridge_del(w, &key);
+}
+
+static void
+a_writer_dying_at_any_store_leaves_before_or_after(void **state)
+{
+	struct bridge *b = crowded_table();
+	struct bridge_writer *w = bridge_writer_create(b, NULL);
+	static int64_t model[KEYS];
+	volatile int deaths = 0;
+
+	(void)state;
+	none(model);
+	for (volatile int step = 0; step < 30000; step++) {
+		volatile uint32_t i = any(KEYS), nexthop = any(UINT32_MAX);
+		volatile bool set = any(4) != 0;
+		int64_t now;
+
+		if (setjmp(death) == 0) {
+			stores_left = 1 + (int)any(14);
+			change(w, i, set, nexthop);
+			stores_left = 0;
+		} else {
+			deaths++;
+			bridge_writer_destroy(w);
+			w = next_writer(b);
+		}
+		now = found(b, i);
+		if (now != model[i])
+			assert_int_equal(now, set ? (int64_t)nexthop : ABSENT);
+		model[i] = now;
+		if (step % 16 == 0)
+			assert_equals(b, model);
+	}
+	assert_equals(b, model);
+	assert_true(deaths > 5000);
+	assert_true(b->moved > 100);
+	assert_int_equal(b->moving, 0);
+	bridge_writer_destroy(w);
+	free(b);
+}
+
+static void
+a_burst_finds_what_single_lookups_find(void **state)
+{
+	struct bridge *b = crowded_table();
+	struct bridge_writer *w = bridge_writer_create(b, NULL);
+	struct bridge_key keys[BURST_MAX];
+	uint32_t nexthops[BURST_MAX], one;
+
+	(void)state;
+	for (uint32_t i = 0; i < 60; i++)
+		change(w, i, true, i + 100);
+	for (uint32_t n = 0; n <= BURST_MAX; n++) {
+		uint64_t mask;
+
+		for (uint32_t i = 0; i < n; i++)
+			keys[i] = key_number(any(KEYS));
+		mask = bridge_lookup_burst(b, keys, n, nexthops);
+		for (uint32_t i = 0; i < n; i++) {
+			int rc = bridge_lookup(b, &keys[i], &one);
+
+			assert_int_equal(mask >> i & 1, rc == 0);
+			if (rc == 0)
+				assert_int_equal(nexthops[i], one);
+		}
+		assert_true(n == 64 || mask >> n == 0);
+	}
+	bridge_writer_destroy(w);
+	free(b);
+}
+
+static void
+takes_as_many_entries_as_it_was_made_for(void **state)
+{
+	enum { ENTRIES = 50000 };
+	struct bridge *b = aligned_alloc(CACHE_LINE, bridge_size(ENTRIES));
+	struct bridge_key key = {.vrf = 7};
+	struct bridge_writer *w;
+	uint32_t nexthop;
+
+	(void)state;
+	memset(b, 0, bridge_size(ENTRIES));
+	bridge_init(b, ENTRIES);
+	w = bridge_writer_create(b, NULL);
+	for (uint32_t i = 0; i < ENTRIES; i++) {
+		memcpy(&key.mac[2], &i, 4);
+		assert_int_equal(bridge_set(w, &key, i), 0);
+	}
+	assert_int_equal(bridge_used(b), ENTRIES);
+	for (uint32_t i = 0; i < ENTRIES; i++) {
+		memcpy(&key.mac[2], &i, 4);
+		assert_int_equal(bridge_lookup(b, &key, &nexthop), 0);
+		assert_int_equal(nexthop, i);
+	}
+	key.vrf = 8;
+	assert_int_equal(bridge_set(w, &key, 1), -ENOSPC);
+	assert_int_equal(b->refused, 1);
+	bridge_writer_destroy(w);
+	free(b);
+}
+
+static void
+keys_differ_by_vrf_and_by_every_byte_of_the_mac(void **state)
+{
+	struct bridge *b = crowded_table();
+	struct bridge_writer *w = bridge_writer_create(b, NULL);
+	struct bridge_key key = {.vrf = 65534, .mac = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff}};
+	struct bridge_key other;
+	uint32_t nexthop;
+
+	(void)state;
+	assert_int_equal(bridge_set(w, &key, 5), 0);
+	assert_int_equal(bridge_lookup(b, &key, &nexthop), 0);
+	assert_int_equal(nexthop, 5);
+	for (int i = 0; i < 6; i++) {
+		other = key;
+		other.mac[i] = 0;
+		assert_int_equal(bridge_lookup(b, &other, &nexthop), -ENOENT);
+	}
+	other = key;
+	other.vrf = 0;
+	assert_int_equal(bridge_lookup(b, &other, &nexthop), -ENOENT);
+	other.vrf = 65535;
+	assert_int_equal(bridge_set(w, &other, 5), -ERANGE);
+	memset(&other, 0, sizeof(other));
+	assert_int_equal(bridge_lookup(b, &other, &nexthop), -ENOENT);
+	assert_int_equal(bridge_set(w, &other, 6), 0);
+	assert_int_equal(bridge_lookup(b, &other, &nexthop), 0);
+	bridge_writer_destroy(w);
+	free(b);
+}
+
+static void
+a_walk_in_small_steps_visits_every_entry_once(void **state)
+{
+	struct bridge *b = crowded_table();
+	struct bridge_writer *w = bridge_writer_create(b, NULL);
+	bool seen[KEYS] = {false};
+	struct bridge_key keys[5];
+	uint32_t nexthops[5], total = 0;
+	uint64_t cursor = 0;
+
+	(void)state;
+	for (uint32_t i = 0; i < 50; i++)
+		change(w, i, true, i);
+	while (cursor != UINT64_MAX) {
+		uint32_t n = bridge_walk(b, &cursor, 5, keys, nexthops);
+
+		for (uint32_t i = 0; i < n; i++) {
+			struct bridge_key want = key_number(nexthops[i]);
+
+			assert_memory_equal(&keys[i], &want, sizeof(want));
+			assert_false(seen[nexthops[i]]);
+			seen[nexthops[i]] = true;
+		}
+		total += n;
+	}
+	assert_int_equal(total, 50);
+	bridge_writer_destroy(w);
+	free(b);
+}
+
+struct readers {
+	struct bridge *b;
+	struct rte_rcu_qsbr *v;
+	int stop;
+	uint64_t bursts;
+};
+
+enum { STABLE = 24 }; /* keys that are always there; their nexthop is 2 i or 2 i + 1 */
+
+static void *
+reader(void *arg)
+{
+	struct readers *r = arg;
+	struct bridge_key keys[STABLE];
+	uint32_t nexthops[STABLE];
+
+	for (uint32_t i = 0; i < STABLE; i++)
+		keys[i] = key_number(i);
+	grace_online(r->v, 3);
+	while (!__atomic_load_n(&r->stop, __ATOMIC_RELAXED)) {
+		uint64_t mask = bridge_lookup_burst(r->b, keys, STABLE, nexthops);
+
+		if (mask != (1u << STABLE) - 1)
+			return (void *)"an entry was missed";
+		for (uint32_t i = 0; i < STABLE; i++)
+			if (nexthops[i] / 2 != i)
+				return (void *)"an entry had another's nexthop";
+		grace_quiescent(r->v, 3);
+		r->bursts++;
+	}
+	grace_offline(r->v, 3);
+	return NULL;
+}
+
+static void
+a_reader_never_misses_an_entry_that_is_being_moved(void **state)
+{
+	struct readers r = {.b = crowded_table()};
+	struct bridge_writer *w;
+	struct timespec now, end;
+	struct grace *grace;
+	pthread_t thread;
+	void *complaint;
+
+	(void)state;
+	r.v = aligned_alloc(CACHE_LINE, grace_size());
+	memset(r.v, 0, grace_size());
+	grace_init(r.v);
+	grace = grace_create(r.v, 1000);
+	w = bridge_writer_create(r.b, grace);
+	for (uint32_t i = 0; i < STABLE; i++)
+		change(w, i, true, 2 * i);
+	assert_int_equal(pthread_create(&thread, NULL, reader, &r), 0);
+	clock_gettime(CLOCK_MONOTONIC, &end);
+	end.tv_sec++;
+	do {
+		for (int k = 0; k < 100; k++) {
+			uint32_t i = any(KEYS);
+
+			change(w, i, i < STABLE || any(3) != 0,
+			       i < STABLE ? 2 * i + any(2) : 2000000);
+		}
+		clock_gettime(CLOCK_MONOTONIC, &now);
+	} while (now.tv_sec < end.tv_sec ||
+		 (now.tv_sec == end.tv_sec && now.tv_nsec < end.tv_nsec));
+	__atomic_store_n(&r.stop, 1, __ATOMIC_RELAXED);
+	pthread_join(thread, &complaint);
+	if (complaint != NULL)
+		fail_msg("%s", (const char *)complaint);
+	assert_true(r.bursts > 100);
+	assert_true(r.b->moved > 0);
+	grace_poll(grace);
+	bridge_writer_destroy(w);
+	grace_destroy(grace);
+	free(r.v);
+	free(r.b);
+}
+
+static void
+an_emptied_cell_waits_for_its_readers(void **state)
+{
+	struct bridge *b = crowded_table();
+	struct rte_rcu_qsbr *v = aligned_alloc(CACHE_LINE, grace_size());
+	struct bridge_key key = key_number(1), other = key_number(2);
+	struct bridge_writer *w;
+	struct grace *grace;
+
+	(void)state;
+	memset(v, 0, grace_size());
+	grace_init(v);
+	b->n_buckets = 2;
+	grace = grace_create(v, 100);
+	w = bridge_writer_create(b, grace);
+	for (uint32_t i = 10; i < 17; i++)
+		change(w, i, true, i);
+	assert_int_equal(bridge_set(w, &key, 1), 0);
+	grace_online(v, 0);
+	assert_int_equal(bridge_del(w, &key), 0);
+	assert_int_equal(bridge_set(w, &other, 2), -ENOBUFS);
+	grace_quiescent(v, 0);
+	assert_int_equal(bridge_set(w, &other, 2), 0);
+	bridge_writer_destroy(w);
+	grace_destroy(grace);
+	free(v);
+	free(b);
+}
+
+static void
+a_new_writer_lets_everything_cool_first(void **state)
+{
+	struct bridge *b = crowded_table();
+	struct rte_rcu_qsbr *v = aligned_alloc(CACHE_LINE, grace_size());
+	struct bridge_key key = key_number(1);
+	struct bridge_writer *w;
+	struct grace *grace;
+
+	(void)state;
+	memset(v, 0, grace_size());
+	grace_init(v);
+	grace_online(v, 0);
+	grace = grace_create(v, 100);
+	w = bridge_writer_create(b, grace);
+	assert_int_equal(bridge_set(w, &key, 1), -ENOBUFS);
+	grace_reap(v, 0);
+	assert_int_equal(bridge_set(w, &key, 1), 0);
+	bridge_writer_destroy(w);
+	grace_destroy(grace);
+	free(v);
+	free(b);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(behaves_like_a_plain_array),
+	    cmocka_unit_test(a_writer_dying_at_any_store_leaves_before_or_after),
+	    cmocka_unit_test(a_burst_finds_what_single_lookups_find),
+	    cmocka_unit_test(takes_as_many_entries_as_it_was_made_for),
+	    cmocka_unit_test(keys_differ_by_vrf_and_by_every_byte_of_the_mac),
+	    cmocka_unit_test(a_walk_in_small_steps_visits_every_entry_once),
+	    cmocka_unit_test(a_reader_never_misses_an_entry_that_is_being_moved),
+	    cmocka_unit_test(an_emptied_cell_waits_for_its_readers),
+	    cmocka_unit_test(a_new_writer_lets_everything_cool_first),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
