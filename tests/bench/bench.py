@@ -410,7 +410,8 @@ class Bench:
             return
         reference = [line for line in lines if line["name"] == REFERENCE]
         print()
-        print(f"{'case':<14}{'flows':>8}{'Mpps':>9}{'cycles':>9}{'on CPU':>9}{'x ' + REFERENCE:>15}")
+        columns = f"{'case':<14}{'flows':>8}{'Mpps':>9}{'cycles':>9}{'on CPU':>9}"
+        print(f"{columns}{'x ' + REFERENCE:>15}")
         for line in lines:
             ratio = ""
             if reference:

@@ -263,12 +263,19 @@ flowgen_rx_nothing(void *queue, struct rte_mbuf **bufs, uint16_t n)
 	return 0;
 }
 
+static inline void
+give_back(struct rte_mempool *pool, struct rte_mbuf **run, uint32_t len)
+{
+	if (pool != NULL)
+		rte_mempool_put_bulk(pool, (void *const *)run, len);
+}
+
 /* Frees what was sent a ring's length ago; NULL where the ring was not yet full. */
 static inline void
 free_sent(struct rte_mbuf **sent, uint32_t n)
 {
 	struct rte_mempool *pool = NULL;
-	void *run[BURST_LIMIT];
+	struct rte_mbuf *run[BURST_LIMIT];
 	uint32_t len = 0;
 
 	for (uint32_t i = 0; i < n; i++) {
@@ -284,15 +291,13 @@ free_sent(struct rte_mbuf **sent, uint32_t n)
 		if (unlikely(m == NULL))
 			continue;
 		if (unlikely(m->pool != pool)) {
-			if (len > 0)
-				rte_mempool_put_bulk(pool, run, len);
+			give_back(pool, run, len);
 			pool = m->pool;
 			len = 0;
 		}
 		run[len++] = m;
 	}
-	if (len > 0)
-		rte_mempool_put_bulk(pool, run, len);
+	give_back(pool, run, len);
 }
 
 static void
