@@ -103,11 +103,25 @@ alternative(const char *alternatives, uint32_t i, size_t *len)
 	return alternatives;
 }
 
+static bool
+is_address(const struct option *o)
+{
+	return strcmp(o->unit, "address") == 0;
+}
+
+/* " mbufs"; an address has no unit. */
+static const char *
+unit(char *buf, size_t size, const struct option *o)
+{
+	snprintf(buf, size, " %s", o->unit);
+	return is_address(o) ? "" : buf;
+}
+
 /* Addresses are read and written in hex. */
 static const char *
 number(char *buf, size_t size, const struct option *o, uint64_t v)
 {
-	snprintf(buf, size, strcmp(o->unit, "address") == 0 ? "0x%" PRIx64 : "%" PRIu64, v);
+	snprintf(buf, size, is_address(o) ? "0x%" PRIx64 : "%" PRIu64, v);
 	return buf;
 }
 
@@ -283,7 +297,7 @@ check_value(const struct option *o, const char *value, uint64_t v, struct fault 
 static int
 set_int(struct conf *c, const struct option *o, const char *value, struct fault *f)
 {
-	char low[32], high[32];
+	char low[32], high[32], what[32];
 	uint64_t v;
 	int rc = parse_u64(value, &v);
 
@@ -291,11 +305,10 @@ set_int(struct conf *c, const struct option *o, const char *value, struct fault 
 		return fault_set(f, EINVAL, "%s = %s: must be a number of %s", o->name, value,
 				 o->unit);
 	if (rc < 0 || v < o->min || v > o->max)
-		return fault_set(f, ERANGE, "%s = %s: must be %s to %s%s%s", o->name, value,
+		return fault_set(f, ERANGE, "%s = %s: must be %s to %s%s", o->name, value,
 				 number(low, sizeof(low), o, o->min),
 				 number(high, sizeof(high), o, o->max),
-				 strcmp(o->unit, "address") == 0 ? "" : " ",
-				 strcmp(o->unit, "address") == 0 ? "" : o->unit);
+				 unit(what, sizeof(what), o));
 	rc = check_value(o, value, v, f);
 	if (rc < 0)
 		return rc;
@@ -537,14 +550,14 @@ file_load(struct conf *c, const char *path, struct fault *f)
 static void
 default_print(FILE *out, const struct option *o)
 {
-	char low[32], high[32], def[32];
+	char low[32], high[32], def[32], what[32];
 	size_t len;
 	const char *a;
 
 	switch (o->kind) {
 	case KIND_INT:
-		fprintf(out, "%s to %s %s, default %s", number(low, sizeof(low), o, o->min),
-			number(high, sizeof(high), o, o->max), o->unit,
+		fprintf(out, "%s to %s%s, default %s", number(low, sizeof(low), o, o->min),
+			number(high, sizeof(high), o, o->max), unit(what, sizeof(what), o),
 			number(def, sizeof(def), o, o->def));
 		break;
 	case KIND_ENUM:
