@@ -22,16 +22,15 @@
 
 #include <cmocka.h>
 
-#include <rte_eal.h>
 #include <rte_ethdev.h>
 #include <rte_mbuf.h>
 
 #include "common/audit.h"
-#include "common/conf.h"
 #include "common/fault_point.h"
 #include "common/handshake.h"
+#include "common/test_eal.h"
 
-enum { SLOTS = 2, BURST = 32, PORT_NULL = 0, PORT_RING = 1, QUEUE = 0 };
+enum { SLOTS = TEST_SLOTS, BURST = 32, PORT_NULL = 0, PORT_RING = 1, QUEUE = 0 };
 
 static struct handshake *hs;
 static struct slots *slots;
@@ -318,31 +317,11 @@ port_start(uint16_t port, uint32_t hold)
 static int
 setup(void **state)
 {
-	static const char *const args[] = {"hand_kill_test", "--no-huge", "--no-shconf", "--no-pci",
-					   "-m", "256", "--iova-mode=va", "--no-telemetry",
-					   "--lcores=0@0", "--log-level=error",
-					   "--vdev=net_null0", "--vdev=net_ring0"};
-	char *argv[sizeof(args) / sizeof(args[0])];
-	static struct conf conf;
-	struct fault f = {0};
-	int rc;
+	int rc = test_eal_start("--vdev=net_null0", "--vdev=net_ring0", &hs);
 
 	(void)state;
-	for (size_t i = 0; i < sizeof(args) / sizeof(args[0]); i++)
-		argv[i] = strdup(args[i]);
-	rc = rte_eal_init(sizeof(argv) / sizeof(argv[0]), argv);
 	if (rc < 0)
 		return rc;
-	conf_defaults(&conf);
-	conf.mbufs = 8192;
-	conf.vifs = 16;
-	conf.n_slots = SLOTS;
-	conf.ring_size = 256;
-	rc = handshake_create(&conf, 1, &hs, &f);
-	if (rc < 0) {
-		fprintf(stderr, "%s\n", f.text);
-		return rc;
-	}
 	port_start(PORT_NULL, PORT_HOLD_NONE);
 	port_start(PORT_RING, PORT_HOLD_RING);
 	hs->port_run[PORT_RING].rx_ring[0] = hs->port_run[PORT_RING].tx_ring[0] =

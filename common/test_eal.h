@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * For unit tests that need mbufs: EAL without huge pages, devices or files, and a handshake with two
+ * slots. Include after cmocka.h.
+ */
+#ifndef COMMON_TEST_EAL_H
+#define COMMON_TEST_EAL_H
+
+#include <stdio.h>
+#include <string.h>
+
+#include <rte_eal.h>
+
+#include "common/conf.h"
+#include "common/handshake.h"
+
+enum { TEST_SLOTS = 2, TEST_MBUFS = 8192 };
+
+/* 'vdev1' and 'vdev2' are further arguments, NULL for none. 0, or what went wrong. */
+static inline int
+test_eal_start(const char *vdev1, const char *vdev2, struct handshake **hs)
+{
+	static const char *const args[] = {"test", "--no-huge", "--no-shconf", "--no-pci", "-m", "256",
+					   "--iova-mode=va", "--no-telemetry", "--lcores=0@0",
+					   "--log-level=error"};
+	enum { ARGS = sizeof(args) / sizeof(args[0]) };
+	static struct conf conf;
+	char *argv[ARGS + 2];
+	int argc = 0, rc;
+	struct fault f = {0};
+
+	for (; argc < ARGS; argc++)
+		argv[argc] = strdup(args[argc]);
+	if (vdev1 != NULL)
+		argv[argc++] = strdup(vdev1);
+	if (vdev2 != NULL)
+		argv[argc++] = strdup(vdev2);
+	rc = rte_eal_init(argc, argv);
+	if (rc < 0)
+		return rc;
+	conf_defaults(&conf);
+	conf.mbufs = TEST_MBUFS;
+	conf.vifs = 16;
+	conf.n_slots = TEST_SLOTS;
+	conf.ring_size = 256;
+	rc = handshake_create(&conf, 1, hs, &f);
+	if (rc < 0)
+		fprintf(stderr, "%s\n", f.text);
+	return rc;
+}
+
+#endif

@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""
+Workers are killed over and over, under traffic on tap, null and ring ports: every mbuf is accounted
+for after each death, none has two owners, and the primary still makes ports and starts processes.
+
+KILLS=N sets how often (the suite's own number is small); KILLS_BIN=DIR names programs built with
+FLAVOUR=fault, which then die at injected points instead of at random.
+"""
+
+import collections
+import os
+import random
+import statistics
+import subprocess
+import threading
+import time
+
+from lab import REPO, until
+from runner import test
+
+KILLS = int(os.environ.get("KILLS", "30"))
+NULL, RING = 5, 6
+
+
+def add_floods(r):
+    """net_null gives zeroed frames without end; they go through a ring port and end in null."""
+    r.vrctl(f"vif add id={NULL} name=n0 type=physical vrf=5 device.name=n0 "
+            "device.devargs=net_null0,size=64,copy=1")
+    r.vrctl(f"vif add id={RING} name=r0 type=physical vrf=6 device.name=r0 device.devargs=net_ring0")
+    for vrf, vif in ((5, RING), (6, NULL)):
+        r.vrctl(f"nexthop add id={vif} type=encap vrf={vrf} vif={vif}")
+        r.vrctl(f"bridge add vrf={vrf} mac=00:00:00:00:00:00 nexthop={vif}")
+
+
+class Churn:
+    """Adds and removes a tap and a null device until told to stop; counts what was refused."""
+
+    def __init__(self, t, r):
+        self.r, self.tap = r, t.lab.tap_name("churn", 8)
+        self.done, self.refused = 0, []
+        self.over = threading.Event()
+        self.thread = threading.Thread(target=self.run)
+        self.thread.start()
+
+    def say(self, *args):
+        done = self.r.vrctl_run(*args)
+        if done.returncode != 0:
+            self.refused.append((args[1:3], (done.stdout + done.stderr).strip()))
+        self.done += done.returncode == 0
+
+    def run(self):
+        while not self.over.is_set():
+            self.say("vif", "add", "id=8", "name=churn", "type=virtual", "vrf=8", f"tap.name={self.tap}")
+            self.say("vif", "add", "id=9", "name=n1", "type=physical", "vrf=8",
+                     "device.name=n1", "device.devargs=net_null1")
+            self.say("vif", "del", "id=9")
+            self.say("vif", "del", "id=8")
+
+    def stop(self):
+        self.over.set()
+        self.thread.join()
+
+
+def deaths(r):
+    return sum(int(s.get("restarts", 0)) for s in r.ask("slot list"))
+
+
+def check_memory(r, so_far):
+    audit = r.audit()
+    assert audit["unaccounted"] == 0 and audit["twice"] == 0, f"after {so_far} deaths: {audit}"
+    return audit
+
+
+def workers(r):
+    return {s["id"]: s.get("pid", 0) for s in r.ask("slot list")}
+
+
+def kill_at_random(r, times, check_every=1):
+    """Returns how long each successor took to be animating again, in ms as the primary measured."""
+    took = []
+    for k in range(times):
+        time.sleep(random.uniform(0.0, 0.03))
+        number, pid = random.choice([w for w in workers(r).items() if w[1]])
+        r.kill(pid)
+        until(lambda: workers(r).get(number) not in (0, None, pid), 10,
+              f"slot {number} has a process again after {k + 1} kills")
+        if k % check_every == 0:
+            check_memory(r, k + 1)
+        for p in r.ask("process list"):
+            us = int(p.get("death_recovered_us", p.get("death", {}).get("recovered_us", 0)) or 0)
+            if us and p.get("role") == "fwd" and p.get("pid") == workers(r).get(number):
+                took.append(us / 1000)
+    return took
+
+
+def figures(r, took):
+    audit = r.audit()
+    text = f"quarantined {audit['quarantined']}, unaccounted {audit['unaccounted']}, twice {audit['twice']}"
+    if took:
+        text += (f"; back after {statistics.median(took):.1f} ms in the median, "
+                 f"{max(took):.1f} at most")
+    return text
+
+
+@test(seconds=60 + KILLS * 3)
+def killed_workers_lose_no_mbuf_on_taps_null_and_ring_ports(t):
+    r, a, b = t.pair()
+    add_floods(r)
+    state = r.state()
+    took = kill_at_random(r, KILLS)
+    assert r.state() == state
+    sent, received, said = a.ping(b, count=20, interval=0.01)
+    assert received >= 19, said
+    t.note(f"{KILLS} kills; {figures(r, took)}")
+
+
+@test(seconds=60 + KILLS * 3)
+def workers_die_while_ports_come_and_go(t):
+    r, a, b = t.pair()
+    add_floods(r)
+    churn = Churn(t, r)
+    t.after(churn.stop)
+    runtime = eal_runtime_files(r)
+    for k in range(KILLS):
+        kill_at_random(r, 1, check_every=10)
+        # After each: the primary adds a port, and has started a process.
+        tap = t.lab.tap_name("after", 7)
+        r.vrctl(f"vif add id=7 name=after type=virtual vrf=7 tap.name={tap}")
+        r.vrctl("vif del id=7")
+    churn.stop()
+    assert not churn.refused, churn.refused[:5]
+    assert churn.done > KILLS, f"only {churn.done} changes of ports"
+    check_memory(r, KILLS)
+    left = eal_runtime_files(r)
+    assert len(left) <= len(runtime), f"left behind: {sorted(left - runtime)}"
+    t.note(f"{KILLS} kills during {churn.done} changes of ports; {figures(r, [])}")
+
+
+def eal_runtime_files(r):
+    base = "/var/run/dpdk"
+    return {
+        os.path.join(d, name)
+        for d in os.listdir(base) if d.startswith(r.instance)
+        for name in os.listdir(os.path.join(base, d))
+    } if os.path.isdir(base) else set()
+
+
+@test(seconds=120 + KILLS * 3)
+def workers_die_at_every_injected_point(t):
+    bin_dir = os.environ.get("KILLS_BIN")
+    if not bin_dir:
+        t.skip("needs programs with injected deaths: make FLAVOUR=fault, KILLS_BIN=build/fault/bin")
+    points = os.path.join(t.lab.dir, "points")
+    os.environ.update(VR_FAULT="*:300", VR_FAULT_PROGRAM="vr-fwd", VR_FAULT_LOG=points)
+    try:
+        r, a, b = t.pair(bin_dir=bin_dir, conf={"backoff-ms": 20})
+        add_floods(r)
+    finally:
+        for name in ("VR_FAULT", "VR_FAULT_PROGRAM", "VR_FAULT_LOG"):
+            del os.environ[name]
+    state = r.state()
+    pinging = a.popen("ping", "-q", "-i", "0.01", "10.1.0.2", stdout=subprocess.DEVNULL)
+    t.after(pinging.kill)
+    last = deaths(r)
+    first = last
+    until_time = time.monotonic() + 60 + KILLS
+    while last - first < KILLS and time.monotonic() < until_time:
+        time.sleep(0.05)
+        now = deaths(r)
+        if now != last:
+            check_memory(r, now - first)
+        last = now
+    assert r.state() == state
+    with open(points) as f:
+        hit = collections.Counter(line.strip() for line in f)
+    assert last - first >= KILLS, f"only {last - first} deaths"
+    t.note(f"{last - first} deaths at {len(hit)} points: "
+           + ", ".join(f"{n} {c}" for n, c in sorted(hit.items())) + f"; {figures(r, [])}")
