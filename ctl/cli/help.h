@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Help from the contract itself: proto/vrouter.proto is part of the program, and its comments are
+ * what `vrctl help` and docs/api.md say. vrctl's only thread.
+ */
+#ifndef CTL_CLI_HELP_H
+#define CTL_CLI_HELP_H
+
+#include <stdio.h>
+
+/* All commands. */
+void help_overview(FILE *out);
+/* One kind of object, by name; -ENOENT when there is none. */
+int help_object(FILE *out, const char *kind);
+/* docs/api.md. */
+void help_reference(FILE *out);
+
+/*
+ * The comment before the declaration called 'name' ("vrouter.Vif.Tap.name"), lines joined and
+ * paragraphs kept; "" when there is none.
+ */
+const char *help_comment(const char *name);
+
+#endif

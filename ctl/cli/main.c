@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * vrctl: what a person types. Knows objects by their descriptors alone (message.h), and has commands
+ * made by hand where people look often (status.c). No DPDK, one thread.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "common/version.h"
+#include "ctl/cli/help.h"
+#include "ctl/cli/text_table.h"
+#include "ctl/cli/vrctl.h"
+
+enum { TIMEOUT_MS = 10000, PATH_LEN = 512 };
+
+enum exit_status
+vrctl_fail(const struct vrctl *v, int code)
+{
+	const char *remedy = "";
+
+	if (code == -EREMOTE) {
+		fprintf(stderr, "vrctl: refused: %s\n", vrouter_error(v->router));
+		return EXIT_REFUSED;
+	}
+	if (code == -ENOENT || code == -ECONNREFUSED)
+		remedy = "; is vr-ctl running? (--socket PATH for another one)";
+	else if (code == -EACCES)
+		remedy = "; try as root";
+	fprintf(stderr, "vrctl: %s%s\n", vrouter_error(v->router), remedy);
+	return EXIT_CONNECTION;
+}
+
+/* The value of "name = value" in a line of a configuration file, NULL if it is another's. */
+static char *
+option_value(char *line, const char *name)
+{
+	size_t n = strlen(name);
+	char *end;
+
+	line += strspn(line, " \t");
+	if (strncmp(line, name, n) != 0)
+		return NULL;
+	line += n + strspn(line + n, " \t");
+	if (*line != '=')
+		return NULL;
+	line++;
+	line += strspn(line, " \t\"");
+	end = line + strcspn(line, "\"#\r\n");
+	while (end > line && (end[-1] == ' ' || end[-1] == '\t'))
+		end--;
+	*end = '\0';
+	return line;
+}
+
+/* What the router with this configuration would make its socket's path. */
+static int
+path_from_config(const char *file, char *path, size_t size)
+{
+	char line[1024], run_dir[PATH_LEN - 16] = "/run/vrouter", *value;
+	FILE *in = fopen(file, "r");
+
+	if (in == NULL)
+		return -errno;
+	*path = '\0';
+	while (fgets(line, sizeof(line), in) != NULL) {
+		value = option_value(line, "control-socket");
+		if (value != NULL)
+			snprintf(path, size, "%s", value);
+		value = option_value(line, "run-dir");
+		if (value != NULL)
+			snprintf(run_dir, sizeof(run_dir), "%s", value);
+	}
+	fclose(in);
+	if (*path == '\0')
+		snprintf(path, size, "%s/control.sock", run_dir);
+	return 0;
+}
+
+static enum exit_status
+command_help(int argc, char **argv)
+{
+	if (argc < 2) {
+		help_overview(stdout);
+		return EXIT_OK;
+	}
+	if (strcmp(argv[1], "api") == 0) {
+		help_reference(stdout);
+		return EXIT_OK;
+	}
+	if (help_object(stdout, strcmp(argv[1], "drops") == 0 ? "drop" : argv[1]) == 0)
+		return EXIT_OK;
+	fprintf(stderr, "vrctl: there is no object \"%s\"; `vrctl help` lists them\n", argv[1]);
+	return EXIT_USAGE;
+}
+
+static enum exit_status
+run(struct vrctl *v, int argc, char **argv)
+{
+	if (strcmp(argv[0], "status") == 0 && (argc == 1 || strcmp(argv[1], "get") == 0))
+		return command_status(v, argc, argv);
+	if (strcmp(argv[0], "drops") == 0)
+		return command_drops(v, argc, argv);
+	if (strcmp(argv[0], "mempool") == 0 && argc > 1 && strcmp(argv[1], "audit") == 0)
+		return command_audit(v, argc, argv);
+	return command_object(v, argc, argv);
+}
+
+int
+main(int argc, char **argv)
+{
+	enum { JSON = 256, WIDE, SOCKET, CONFIG, TIMEOUT, HELP, VERSION };
+	static const struct option options[] = {
+		{"json", no_argument, NULL, JSON},	   {"wide", no_argument, NULL, WIDE},
+		{"socket", required_argument, NULL, SOCKET}, {"config", required_argument, NULL, CONFIG},
+		{"timeout", required_argument, NULL, TIMEOUT}, {"help", no_argument, NULL, HELP},
+		{"version", no_argument, NULL, VERSION},   {NULL, 0, NULL, 0},
+	};
+	struct vrctl v = {.path = VROUTER_SOCKET_DEFAULT};
+	const char *env = getenv("VRCTL_SOCKET"), *socket = env != NULL && *env != '\0' ? env : NULL;
+	const char *config = NULL;
+	struct timespec now;
+	char configured[PATH_LEN];
+	int opt, rc, timeout_ms = TIMEOUT_MS;
+	enum exit_status status;
+
+	while ((opt = getopt_long(argc, argv, "h", options, NULL)) != -1) {
+		switch (opt) {
+		case JSON:
+			v.json = true;
+			break;
+		case WIDE:
+			v.wide = true;
+			break;
+		case SOCKET:
+			socket = optarg;
+			break;
+		case CONFIG:
+			config = optarg;
+			break;
+		case TIMEOUT:
+			timeout_ms = atoi(optarg);
+			break;
+		case VERSION:
+			printf("vrctl %s\n", version_build());
+			return EXIT_OK;
+		case 'h':
+		case HELP:
+			return (int)command_help(argc - optind + 1, argv + optind - 1);
+		default:
+			fputs("`vrctl help` shows how to use it\n", stderr);
+			return EXIT_USAGE;
+		}
+	}
+	argc -= optind;
+	argv += optind;
+	if (argc == 0) {
+		help_overview(stderr);
+		return EXIT_USAGE;
+	}
+	if (strcmp(argv[0], "help") == 0)
+		return (int)command_help(argc, argv);
+	if (socket == NULL && config != NULL) {
+		rc = path_from_config(config, configured, sizeof(configured));
+		if (rc < 0) {
+			fprintf(stderr, "vrctl: cannot read %s: %s\n", config, strerror(-rc));
+			return EXIT_USAGE;
+		}
+		socket = configured;
+	}
+	if (socket != NULL)
+		v.path = socket;
+	v.width = v.wide ? 0 : text_table_terminal_width(stdout);
+	clock_gettime(CLOCK_REALTIME, &now);
+	v.now_ms = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+	v.router = vrouter_open(v.path, timeout_ms);
+	if (v.router == NULL) {
+		fputs("vrctl: out of memory\n", stderr);
+		return EXIT_CONNECTION;
+	}
+	status = run(&v, argc, argv);
+	vrouter_close(v.router);
+	return (int)status;
+}
