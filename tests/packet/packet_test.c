@@ -1,0 +1,662 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Packets in, packets and counters out, through the worker's own code (rig.h). Each drop reason of
+ * drops.def and each nexthop type of nexthop_types.def needs a test here, or this does not link.
+ * After every test all mbufs must be back in the pool.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/uio.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include <rte_ring.h>
+
+#include "common/pkt.h"
+#include "tests/packet/rig.h"
+
+/*
+ * The network of most tests: vif 1, 2, 3 on ports 1, 2, 3 in VRF 5, and an entry and nexthop for
+ * each: MAC 02:00:00:00:00:0n leads to nexthop 10 + n, which leads to vif n.
+ */
+enum { VRF = 5, MTU = 1514 };
+
+static int
+network(void **state)
+{
+	static const char *const macs[] = {"", "02:00:00:00:00:01", "02:00:00:00:00:02",
+					   "02:00:00:00:00:03"};
+
+	(void)state;
+	rig_reset();
+	for (uint32_t n = 1; n <= 3; n++) {
+		rig_vif(n, VRF, (int32_t)n, MTU);
+		rig_encap(10 + n, n);
+		rig_bridge(VRF, macs[n], 10 + n);
+	}
+	return 0;
+}
+
+static int
+nothing_is_missing(void **state)
+{
+	(void)state;
+	assert_int_equal(rig_missing(), 0);
+	return 0;
+}
+
+/* --- one for each drop reason ----------------------------------------------------------------- */
+
+/* The packet is counted in at vif 1, dropped there for this reason, and for no other anywhere. */
+static void
+expect_drop(enum drop why, uint64_t n)
+{
+	for (enum drop d = 0; d < DROPS; d++)
+		assert_int_equal(rig_drops_all(d), d == why ? n : 0);
+	assert_int_equal(rig_drops(1, why), n);
+}
+
+static void
+drop_RUNT(void **state)
+{
+	(void)state;
+	rig_put(1, 2, 13);
+	rig_run();
+	expect_drop(DROP_RUNT, 1);
+	assert_int_equal(rig_counters(1)->rx_packets, 1);
+}
+
+static void
+drop_PORT_WITHOUT_VIF(void **state)
+{
+	(void)state;
+	rig_put(4, 2, 60);
+	rig_run();
+	assert_int_equal(rig_drops_all(DROP_PORT_WITHOUT_VIF), 1);
+	assert_int_equal(rig_drops(rig_worker()->no_vif, DROP_PORT_WITHOUT_VIF), 1);
+	assert_int_equal(rig_counters(rig_worker()->no_vif)->rx_bytes, 60);
+}
+
+static void
+drop_NO_BRIDGE_ENTRY(void **state)
+{
+	(void)state;
+	rig_put(1, 9, 60);
+	rig_run();
+	expect_drop(DROP_NO_BRIDGE_ENTRY, 1);
+}
+
+static void
+drop_NO_NEXTHOP(void **state)
+{
+	(void)state;
+	rig_bridge(VRF, "02:00:00:00:00:09", 40);
+	rig_put(1, 9, 60);
+	rig_run();
+	expect_drop(DROP_NO_NEXTHOP, 1);
+}
+
+static void
+drop_DISCARD(void **state)
+{
+	struct nexthop nh = {.id = 40, .type = NEXTHOP_DISCARD};
+
+	(void)state;
+	rig_nexthop(&nh);
+	rig_bridge(VRF, "02:00:00:00:00:09", 40);
+	rig_put(1, 9, 60);
+	rig_run();
+	expect_drop(DROP_DISCARD, 1);
+}
+
+static void
+drop_NO_VIF(void **state)
+{
+	(void)state;
+	rig_encap(40, 33);
+	rig_bridge(VRF, "02:00:00:00:00:09", 40);
+	rig_put(1, 9, 60);
+	rig_run();
+	expect_drop(DROP_NO_VIF, 1);
+}
+
+static void
+drop_VIF_WITHOUT_PORT(void **state)
+{
+	(void)state;
+	rig_vif(2, VRF, VIF_NO_PORT, MTU);
+	rig_put(1, 2, 60);
+	rig_vif(3, VRF, 5, MTU);
+	rig_worker()->tx[5].way = TX_NOWAY;
+	rig_put(1, 3, 60);
+	rig_run();
+	expect_drop(DROP_VIF_WITHOUT_PORT, 2);
+	assert_int_equal(rig_counters(2)->tx_packets, 0);
+}
+
+static void
+drop_SAME_VIF(void **state)
+{
+	(void)state;
+	rig_put(1, 1, 60);
+	rig_run();
+	expect_drop(DROP_SAME_VIF, 1);
+	assert_int_equal(rig_count(1), 0);
+}
+
+static void
+drop_MTU(void **state)
+{
+	(void)state;
+	rig_put(1, 2, MTU);
+	rig_put(1, 2, MTU + 1);
+	rig_put(1, 2, 9000);
+	rig_run();
+	expect_drop(DROP_MTU, 2);
+	assert_int_equal(rig_count(2), 1);
+}
+
+static void
+drop_NEXTHOP_LOOP(void **state)
+{
+	(void)state;
+	rig_flood(40, 1, (uint32_t[]){40});
+	rig_bridge(VRF, "ff:ff:ff:ff:ff:ff", 40);
+	rig_put_bytes(1, "\xff\xff\xff\xff\xff\xff..............", 20);
+	rig_run();
+	expect_drop(DROP_NEXTHOP_LOOP, 1);
+}
+
+static void
+drop_NO_MBUF(void **state)
+{
+	(void)state;
+	rig_flood(40, 3, (uint32_t[]){11, 12, 13});
+	rig_bridge(VRF, "ff:ff:ff:ff:ff:ff", 40);
+	rig_put_bytes(1, "\xff\xff\xff\xff\xff\xff..............", 20);
+	rig_pool_drain(1);
+	rig_run();
+	expect_drop(DROP_NO_MBUF, 1);
+	assert_int_equal(rig_count(2), 1);
+	assert_int_equal(rig_count(3), 0);
+	rig_pool_refill();
+}
+
+static void
+drop_FLOOD_ORIGINAL(void **state)
+{
+	(void)state;
+	rig_flood(40, 3, (uint32_t[]){11, 12, 13});
+	rig_bridge(VRF, "ff:ff:ff:ff:ff:ff", 40);
+	rig_put_bytes(1, "\xff\xff\xff\xff\xff\xff..............", 20);
+	rig_run();
+	expect_drop(DROP_FLOOD_ORIGINAL, 1);
+}
+
+static void
+drop_TX_QUEUE_FULL(void **state)
+{
+	(void)state;
+	rig_port_room(2, 3);
+	for (int i = 0; i < 10; i++)
+		rig_put(1, 2, 60);
+	rig_run();
+	expect_drop(DROP_TX_QUEUE_FULL, 7);
+	assert_int_equal(rig_count(2), 3);
+	assert_int_equal(rig_counters(2)->tx_packets, 10);
+}
+
+static void
+drop_RING_FULL(void **state)
+{
+	struct rte_ring *ring = rig_ring_to_peer();
+	struct rte_mbuf *m;
+
+	(void)state;
+	rig_port_of_peer(2);
+	for (int i = 0; i < 64; i++)
+		rig_put(1, 2, 60);
+	rig_run();
+	expect_drop(DROP_RING_FULL, 1); /* a ring of 64 takes 63 */
+	while (rte_ring_sc_dequeue(ring, (void **)&m) == 0)
+		rte_pktmbuf_free(m);
+}
+
+/* --- one for each nexthop type ---------------------------------------------------------------- */
+
+static void
+nexthop_DISCARD(void **state)
+{
+	drop_DISCARD(state);
+	assert_int_equal(rig_count(2) + rig_count(3), 0);
+}
+
+static void
+nexthop_ENCAP(void **state)
+{
+	const struct rig_frame *f;
+
+	(void)state;
+	rig_put_bytes(1, "\x02\0\0\0\0\x02\x02\0\0\0\0\x01\x08\0hello", 19);
+	rig_run();
+	assert_true(rig_take(2, &f));
+	assert_int_equal(f->len, 19);
+	assert_memory_equal(f->bytes, "\x02\0\0\0\0\x02\x02\0\0\0\0\x01\x08\0hello", 19);
+	assert_false(rig_take(2, &f));
+	assert_int_equal(rig_counters(1)->rx_packets, 1);
+	assert_int_equal(rig_counters(1)->rx_bytes, 19);
+	assert_int_equal(rig_counters(2)->tx_packets, 1);
+	assert_int_equal(rig_counters(2)->tx_bytes, 19);
+}
+
+static void
+nexthop_FLOOD(void **state)
+{
+	const struct rig_frame *f;
+
+	(void)state;
+	/* vif 1 sent it; vif 3 is reached through a composite within the composite. */
+	rig_flood(41, 2, (uint32_t[]){13, 11});
+	rig_flood(40, 3, (uint32_t[]){11, 12, 41});
+	rig_bridge(VRF, "ff:ff:ff:ff:ff:ff", 40);
+	rig_put_bytes(1, "\xff\xff\xff\xff\xff\xff\x02\0\0\0\0\x01\x08\x06who?", 18);
+	rig_run();
+	assert_int_equal(rig_count(1), 0);
+	for (uint32_t port = 2; port <= 3; port++) {
+		assert_true(rig_take(port, &f));
+		assert_int_equal(f->len, 18);
+		assert_memory_equal(f->bytes + 14, "who?", 4);
+		assert_false(rig_take(port, &f));
+		assert_int_equal(rig_counters(port)->tx_bytes, 18);
+	}
+}
+
+/* --- bursts ----------------------------------------------------------------------------------- */
+
+static void
+packets_of_one_burst_part_and_keep_their_order(void **state)
+{
+	const struct rig_frame *f;
+
+	(void)state;
+	for (uint8_t i = 0; i < 64; i++) {
+		uint8_t bytes[20] = {0x02, 0, 0, 0, 0, (uint8_t)(2 + i % 3), 0, 0, 0, 0,
+				     0,    1, 8, 0, i};
+
+		rig_put_bytes(1, bytes, sizeof(bytes));
+	}
+	rig_run();
+	for (uint8_t i = 0; i < 64; i++) {
+		if (i % 3 == 2)
+			continue;
+		assert_true(rig_take(2 + i % 3, &f));
+		assert_int_equal(f->bytes[14], i);
+	}
+	assert_int_equal(rig_drops(1, DROP_NO_BRIDGE_ENTRY), 21);
+	assert_int_equal(rig_counters(1)->rx_packets, 64);
+	assert_int_equal(rig_counters(2)->tx_packets, 22);
+	assert_int_equal(rig_counters(3)->tx_packets, 21);
+}
+
+static void
+entry_of_another_vrf_is_not_found(void **state)
+{
+	(void)state;
+	rig_bridge(6, "02:00:00:00:00:09", 12);
+	rig_put(1, 9, 60);
+	rig_run();
+	expect_drop(DROP_NO_BRIDGE_ENTRY, 1);
+}
+
+static void
+a_flood_that_loses_some_copies_sends_the_others(void **state)
+{
+	(void)state;
+	rig_vif(3, VRF, VIF_NO_PORT, MTU);
+	rig_flood(40, 4, (uint32_t[]){11, 12, 13, 50});
+	rig_bridge(VRF, "ff:ff:ff:ff:ff:ff", 40);
+	rig_put_bytes(1, "\xff\xff\xff\xff\xff\xff..............", 20);
+	rig_run();
+	assert_int_equal(rig_count(2), 1);
+	assert_int_equal(rig_drops(1, DROP_VIF_WITHOUT_PORT), 1);
+	assert_int_equal(rig_drops(1, DROP_NO_NEXTHOP), 1);
+	assert_int_equal(rig_drops(1, DROP_FLOOD_ORIGINAL), 0);
+}
+
+static void
+a_burst_of_broadcasts_reaches_sixteen_members(void **state)
+{
+	uint32_t members[NEXTHOP_MEMBERS_MAX];
+
+	(void)state;
+	for (uint32_t i = 0; i < NEXTHOP_MEMBERS_MAX; i++)
+		members[i] = 12 + i % 2;
+	rig_flood(40, NEXTHOP_MEMBERS_MAX, members);
+	rig_bridge(VRF, "ff:ff:ff:ff:ff:ff", 40);
+	for (int i = 0; i < 32; i++)
+		rig_put_bytes(1, "\xff\xff\xff\xff\xff\xff..............", 20);
+	rig_run();
+	assert_int_equal(rig_count(2), 32 * 8);
+	assert_int_equal(rig_count(3), 32 * 8);
+	assert_int_equal(rig_drops(1, DROP_FLOOD_ORIGINAL), 32);
+}
+
+static void
+a_vif_may_move_to_another_port(void **state)
+{
+	(void)state;
+	rig_put(1, 2, 60);
+	rig_run();
+	assert_int_equal(rig_count(2), 1);
+	rig_vif(1, VRF, 4, MTU);
+	rig_worker()->vifs_scanned_tsc = 0; /* or wait for 10 ms */
+	rig_put(4, 2, 60);
+	rig_put(1, 2, 60);
+	rig_run();
+	assert_int_equal(rig_count(2), 2);
+	assert_int_equal(rig_drops_all(DROP_PORT_WITHOUT_VIF), 1);
+}
+
+static void
+io_forward_sends_to_the_peer_and_decides_nothing(void **state)
+{
+	(void)state;
+	rig_worker()->io_forward = true;
+	rig_put(4, 9, 60);
+	rig_put(5, 9, 60);
+	rig_put(5, 9, 60);
+	rig_run();
+	assert_int_equal(rig_count(5), 1);
+	assert_int_equal(rig_count(4), 2);
+}
+
+/* --- between slots ---------------------------------------------------------------------------- */
+
+static void
+packets_for_another_slots_queue_carry_what_it_needs(void **state)
+{
+	struct rte_mbuf *m = NULL;
+
+	(void)state;
+	rig_port_of_peer(2);
+	rig_put(1, 2, 60);
+	rig_run();
+	assert_int_equal(rte_ring_sc_dequeue(rig_ring_to_peer(), (void **)&m), 0);
+	assert_int_equal(pkt_meta(m)->next, PKT_NEXT_TX);
+	assert_int_equal(pkt_meta(m)->in_vif, 1);
+	assert_int_equal(pkt_meta(m)->out_vif, 2);
+	assert_int_equal(pkt_meta(m)->out_port, 2);
+	assert_int_equal(rig_counters(2)->tx_packets, 1);
+	rte_pktmbuf_free(m);
+}
+
+static void
+packets_from_another_slot_leave_and_their_losses_count_at_their_vif(void **state)
+{
+	(void)state;
+	rig_port_room(2, 1);
+	for (uint32_t i = 0; i < 4; i++) {
+		struct rte_mbuf *m = rte_pktmbuf_alloc(rig_worker()->mbufs);
+
+		assert_non_null(m);
+		rte_pktmbuf_append(m, 60);
+		pkt_meta(m)->in_vif = 3;
+		pkt_meta(m)->next = PKT_NEXT_TX;
+		pkt_meta(m)->out_port = i < 3 ? 2 : 60000;
+		assert_int_equal(rte_ring_sp_enqueue(rig_ring_from_peer(), m), 0);
+	}
+	rig_run();
+	assert_int_equal(rig_count(2), 1);
+	assert_int_equal(rig_drops(3, DROP_TX_QUEUE_FULL), 2);
+	assert_int_equal(rig_drops(3, DROP_VIF_WITHOUT_PORT), 1);
+	assert_int_equal(rig_counters(2)->tx_packets, 0); /* the other slot counted it */
+}
+
+/* --- taps ------------------------------------------------------------------------------------- */
+
+struct tap_frame {
+	struct virtio_net_hdr_mrg_rxbuf header;
+	uint8_t bytes[70000];
+};
+static struct tap_frame in, out;
+
+/* A TCP segment over IPv4 to 02:00:00:00:00:n, as a guest's stack hands it to its device. */
+static uint32_t
+tcp_frame(struct tap_frame *f, uint8_t n, uint32_t payload)
+{
+	static const uint8_t headers[54] = {
+	    0x02, 0,    0,    0,    0, 0, 0x02, 0, 0,  0, 0, 1, 0x08, 0x00, /* Ethernet */
+	    0x45, 0,    0,    0,    0, 0, 0x40, 0, 64, 6, 0, 0, 10,   0,
+	    0,    1,    10,   0,    0, 2, /* IPv4 */
+	    0x10, 0x00, 0x20, 0x00, 0, 0, 0,    1, 0,  0, 0, 1, 0x50, 0x10,
+	    0xff, 0xff, 0x14, 0x1e, 0, 0};
+
+	memset(&f->header, 0, sizeof(f->header));
+	memcpy(f->bytes, headers, sizeof(headers));
+	f->bytes[5] = n;
+	for (uint32_t i = 0; i < payload; i++)
+		f->bytes[sizeof(headers) + i] = (uint8_t)(i * 7 + i / 251);
+	f->header.hdr.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM;
+	f->header.hdr.csum_start = 34;
+	f->header.hdr.csum_offset = 16;
+	return (uint32_t)sizeof(headers) + payload;
+}
+
+static void
+tap_put(uint32_t port, struct tap_frame *f, uint32_t len)
+{
+	size_t all = sizeof(f->header) + len;
+
+	assert_int_equal(write(rig_tap(port), f, all), all);
+}
+
+static uint32_t
+tap_take(uint32_t port, struct tap_frame *f)
+{
+	ssize_t n = read(rig_tap(port), f, sizeof(*f));
+
+	return n < 0 ? 0 : (uint32_t)n - (uint32_t)sizeof(f->header);
+}
+
+static int
+network_on_taps(void **state)
+{
+	network(state);
+	rig_vif(6, VRF, 6, MTU);
+	rig_vif(7, VRF, 7, MTU);
+	rig_encap(16, 6);
+	rig_encap(17, 7);
+	rig_bridge(VRF, "02:00:00:00:00:06", 16);
+	rig_bridge(VRF, "02:00:00:00:00:07", 17);
+	return 0;
+}
+
+static void
+a_partial_checksum_passes_from_tap_to_tap_untouched(void **state)
+{
+	uint32_t len = tcp_frame(&in, 7, 100);
+
+	(void)state;
+	tap_put(6, &in, len);
+	rig_run();
+	assert_int_equal(tap_take(7, &out), len);
+	assert_memory_equal(&out.header.hdr, &in.header.hdr, 2);
+	assert_int_equal(out.header.hdr.csum_start, 34);
+	assert_int_equal(out.header.hdr.csum_offset, 16);
+	assert_memory_equal(out.bytes, in.bytes, len);
+}
+
+static void
+tso_frames_of_all_sizes_pass_from_tap_to_tap_untouched(void **state)
+{
+	static const uint32_t payloads[] = {1461, 1994, 1995, 1996, 4042, 4043, 20000, 65481};
+
+	(void)state;
+	for (size_t i = 0; i < RTE_DIM(payloads); i++) {
+		uint32_t len = tcp_frame(&in, 7, payloads[i]);
+
+		in.header.hdr.gso_type = VIRTIO_NET_HDR_GSO_TCPV4;
+		in.header.hdr.gso_size = 1448;
+		in.header.hdr.hdr_len = 54;
+		tap_put(6, &in, len);
+		rig_run();
+		assert_int_equal(tap_take(7, &out), len);
+		assert_int_equal(out.header.hdr.gso_type, VIRTIO_NET_HDR_GSO_TCPV4);
+		assert_int_equal(out.header.hdr.gso_size, 1448);
+		assert_int_equal(out.header.hdr.hdr_len, 54);
+		assert_memory_equal(out.bytes, in.bytes, len);
+	}
+	assert_int_equal(rig_drops_all(DROP_MTU), 0);
+}
+
+static void
+tso_frames_are_copied_by_a_flood(void **state)
+{
+	uint32_t len = tcp_frame(&in, 7, 40000);
+
+	(void)state;
+	in.header.hdr.gso_type = VIRTIO_NET_HDR_GSO_TCPV4;
+	in.header.hdr.gso_size = 1448;
+	rig_flood(40, 3, (uint32_t[]){16, 17, 17});
+	rig_bridge(VRF, "02:00:00:00:00:07", 40);
+	tap_put(6, &in, len);
+	rig_run();
+	for (int i = 0; i < 2; i++) {
+		memset(out.bytes, 0, sizeof(out.bytes));
+		assert_int_equal(tap_take(7, &out), len);
+		assert_memory_equal(out.bytes, in.bytes, len);
+		assert_int_equal(out.header.hdr.gso_size, 1448);
+	}
+	assert_int_equal(tap_take(6, &out), 0);
+}
+
+static void
+a_checksum_is_completed_for_a_port_that_cannot(void **state)
+{
+	const struct rig_frame *f;
+	uint32_t len = tcp_frame(&in, 2, 3), sum;
+
+	(void)state;
+	tap_put(6, &in, len);
+	rig_run();
+	assert_true(rig_take(2, &f));
+	assert_int_equal(f->len, len);
+	assert_int_equal(f->ol_flags & RTE_MBUF_F_TX_L4_MASK, 0);
+	/* The segment and its pseudo header, whose sum stood in the field, add up to 0xffff. */
+	sum = 0x141e;
+	for (uint32_t i = 34; i < len; i += 2)
+		sum += (uint32_t)f->bytes[i] << 8 | (i + 1 < len ? f->bytes[i + 1] : 0);
+	sum = (sum >> 16) + (sum & 0xffff);
+	sum = (sum >> 16) + (sum & 0xffff);
+	assert_int_equal(sum, 0xffff);
+}
+
+static void
+a_tso_frame_does_not_fit_a_port_that_cannot_cut_it_up(void **state)
+{
+	uint32_t len = tcp_frame(&in, 2, 5000);
+
+	(void)state;
+	in.header.hdr.gso_type = VIRTIO_NET_HDR_GSO_TCPV4;
+	in.header.hdr.gso_size = 1448;
+	tap_put(6, &in, len);
+	rig_run();
+	assert_int_equal(rig_count(2), 0);
+	assert_int_equal(rig_drops(6, DROP_MTU), 1);
+}
+
+static void
+a_verified_checksum_stays_verified(void **state)
+{
+	uint32_t len = tcp_frame(&in, 7, 10);
+
+	(void)state;
+	memset(&in.header, 0, sizeof(in.header));
+	in.header.hdr.flags = VIRTIO_NET_HDR_F_DATA_VALID;
+	tap_put(6, &in, len);
+	rig_run();
+	assert_int_equal(tap_take(7, &out), len);
+	assert_int_equal(out.header.hdr.flags, VIRTIO_NET_HDR_F_DATA_VALID);
+}
+
+static void
+frames_wait_in_the_tap_while_the_pool_is_dry(void **state)
+{
+	uint32_t len = tcp_frame(&in, 7, 10);
+
+	(void)state;
+	rig_pool_drain(0);
+	tap_put(6, &in, len);
+	rig_run();
+	assert_int_equal(tap_take(7, &out), 0);
+	rig_pool_refill();
+	rig_run();
+	assert_int_equal(tap_take(7, &out), len);
+}
+
+static void
+a_frame_for_which_mbufs_are_too_few_is_counted(void **state)
+{
+	uint32_t len = tcp_frame(&in, 7, 20000);
+
+	(void)state;
+	rig_pool_drain(4);
+	in.header.hdr.gso_type = VIRTIO_NET_HDR_GSO_TCPV4;
+	in.header.hdr.gso_size = 1448;
+	tap_put(6, &in, len);
+	in.header.hdr.gso_type = 0;
+	tap_put(6, &in, 60);
+	rig_run();
+	assert_int_equal(tap_take(7, &out), 60);
+	assert_int_equal(tap_take(7, &out), 0);
+	assert_int_equal(rig_drops_all(DROP_NO_MBUF), 1);
+	rig_pool_refill();
+}
+
+#define TEST(function)                                                 \
+	{                                                              \
+#function, function, network, nothing_is_missing, NULL \
+	}
+#define TAP_TEST(function)                                                     \
+	{                                                                      \
+#function, function, network_on_taps, nothing_is_missing, NULL \
+	}
+
+int
+main(void)
+{
+	static const struct CMUnitTest tests[] = {
+#undef DROP /* of verdict.h */
+#define DROP(NAME, name, text) {"drop " name, drop_##NAME, network, nothing_is_missing, NULL},
+#include "common/drops.def"
+#undef DROP
+#define NEXTHOP_TYPE(NAME, name, text) \
+	{"nexthop " name, nexthop_##NAME, network, nothing_is_missing, NULL},
+#include "common/nexthop_types.def"
+#undef NEXTHOP_TYPE
+	    TEST(packets_of_one_burst_part_and_keep_their_order),
+	    TEST(entry_of_another_vrf_is_not_found),
+	    TEST(a_flood_that_loses_some_copies_sends_the_others),
+	    TEST(a_burst_of_broadcasts_reaches_sixteen_members),
+	    TEST(a_vif_may_move_to_another_port),
+	    TEST(io_forward_sends_to_the_peer_and_decides_nothing),
+	    TEST(packets_for_another_slots_queue_carry_what_it_needs),
+	    TEST(packets_from_another_slot_leave_and_their_losses_count_at_their_vif),
+	    TAP_TEST(a_partial_checksum_passes_from_tap_to_tap_untouched),
+	    TAP_TEST(tso_frames_of_all_sizes_pass_from_tap_to_tap_untouched),
+	    TAP_TEST(tso_frames_are_copied_by_a_flood),
+	    TAP_TEST(a_checksum_is_completed_for_a_port_that_cannot),
+	    TAP_TEST(a_tso_frame_does_not_fit_a_port_that_cannot_cut_it_up),
+	    TAP_TEST(a_verified_checksum_stays_verified),
+	    TAP_TEST(frames_wait_in_the_tap_while_the_pool_is_dry),
+	    TAP_TEST(a_frame_for_which_mbufs_are_too_few_is_counted),
+	};
+
+	if (rig_eal() < 0)
+		return 1;
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

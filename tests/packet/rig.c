@@ -1,0 +1,474 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* A worker without processes. See rig.h. The test's only thread. */
+#include "tests/packet/rig.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <rte_eal.h>
+#include <rte_mempool.h>
+#include <rte_rcu_qsbr.h>
+
+#include "common/conf.h"
+#include "common/grace.h"
+#include "common/handshake.h"
+#include "common/pkt.h"
+#include "common/pool.h"
+#include "fwd-worker/receive.h"
+
+enum { IDS = 64, ENTRIES = 64, NO_VIF = IDS, PEERS_HAND = RIG_PEER_SLOT };
+
+struct port_fake {
+	uint32_t n_in, n_out, first_out, room;
+	struct rte_mbuf *in[RIG_FRAMES];
+	struct rig_frame *out[RIG_FRAMES];
+};
+
+static struct {
+	struct worker w;
+	struct slot slot;
+	struct conf conf;
+	struct handshake *hs;
+	struct rte_rcu_qsbr *qsbr;
+	struct grace *grace;
+	struct idtab_writer *vifs, *nexthops;
+	struct bridge_writer *bridge;
+	struct port_fake ports[RIG_PORTS];
+	int taps[2]; /* the tests' ends */
+	struct rte_mbuf *drained[4096];
+	uint32_t n_drained;
+	struct rig_frame taken;
+} rig;
+
+static void
+die(const char *what)
+{
+	fprintf(stderr, "rig: %s\n", what);
+	abort();
+}
+
+static void *
+zeroed(size_t size)
+{
+	void *p = aligned_alloc(CACHE_LINE, RTE_ALIGN(size, CACHE_LINE));
+
+	if (p == NULL)
+		die("out of memory");
+	return memset(p, 0, size);
+}
+
+int
+rig_eal(void)
+{
+	char *argv[] = {(char *)"packet_test",
+			(char *)"--no-huge",
+			(char *)"--no-shconf",
+			(char *)"--no-pci",
+			(char *)"--no-telemetry",
+			(char *)"--iova-mode=va",
+			(char *)"--lcores=0@0",
+			(char *)"-m",
+			(char *)"128",
+			(char *)"--log-level=lib.*:error",
+			NULL};
+	struct fault f;
+
+	if (rte_eal_init((int)RTE_DIM(argv) - 1, argv) < 0)
+		return -1;
+	conf_defaults(&rig.conf);
+	if (conf_set(&rig.conf, "mbufs", "2048", &f) < 0 ||
+	    conf_set(&rig.conf, "vifs", "64", &f) < 0 ||
+	    conf_set(&rig.conf, "ring-size", "64", &f) < 0)
+		die(f.text);
+	rig.conf.n_slots = 2;
+	rig.conf.slot_ids[0] = 10;
+	rig.conf.slot_ids[1] = 11;
+	if (handshake_create(&rig.conf, 1, &rig.hs, &f) < 0)
+		die(f.text);
+	return 0;
+}
+
+/* --- ports ------------------------------------------------------------------------------------ */
+
+static uint16_t
+fake_rx(void *queue, struct rte_mbuf **m, uint16_t n)
+{
+	struct port_fake *p = queue;
+
+	if (n > p->n_in)
+		n = (uint16_t)p->n_in;
+	memcpy(m, p->in, n * sizeof(*m));
+	p->n_in -= n;
+	memmove(p->in, p->in + n, p->n_in * sizeof(*m));
+	return n;
+}
+
+static void
+frame_keep(struct port_fake *p, const struct rte_mbuf *m)
+{
+	struct rig_frame *f = malloc(sizeof(*f));
+	const void *bytes;
+
+	if (f == NULL || p->n_out == RIG_FRAMES)
+		die("too many frames");
+	f->len = m->pkt_len;
+	f->ol_flags = m->ol_flags;
+	bytes = rte_pktmbuf_read(m, 0, m->pkt_len, f->bytes);
+	if (bytes != f->bytes)
+		memcpy(f->bytes, bytes, m->pkt_len);
+	p->out[p->n_out++] = f;
+}
+
+static uint16_t
+fake_tx(void *queue, struct rte_mbuf **m, uint16_t n)
+{
+	struct port_fake *p = queue;
+
+	if (n > p->room)
+		n = (uint16_t)p->room;
+	p->room -= n;
+	for (uint16_t i = 0; i < n; i++) {
+		frame_keep(p, m[i]);
+		rte_pktmbuf_free(m[i]);
+	}
+	return n;
+}
+
+static void
+port_reset(uint32_t port)
+{
+	struct port_fake *p = &rig.ports[port];
+
+	for (uint32_t i = p->first_out; i < p->n_out; i++)
+		free(p->out[i]);
+	memset(p, 0, sizeof(*p));
+	p->room = RIG_FRAMES;
+	rig.w.tx[port] = (struct tx_port){
+	    .way = TX_DEVICE, .hold = PORT_HOLD_NONE, .tx = fake_tx, .txq = p, .fd = -1};
+	rig.w.devices[port] = (struct rx_queue){.port = (uint16_t)port, .rx = fake_rx, .rxq = p};
+}
+
+static void
+tap_reset(uint32_t i)
+{
+	int ends[2];
+
+	if (rig.w.taps[i].fd > 0)
+		close(rig.w.taps[i].fd);
+	if (rig.taps[i] > 0)
+		close(rig.taps[i]);
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) < 0)
+		die("no sockets");
+	rig.taps[i] = ends[0];
+	rig.w.taps[i] = (struct rx_queue){.port = (uint16_t)(RIG_TAP + i), .fd = ends[1]};
+	rig.w.tx[RIG_TAP + i] = (struct tx_port){.way = TX_TAP, .fd = ends[1]};
+}
+
+/* --- life ------------------------------------------------------------------------------------- */
+
+static void
+worker_first(struct worker *w)
+{
+	w->handshake = rig.hs;
+	w->hand = &rig.hs->hands[0];
+	w->slot = &rig.slot;
+	w->mbufs = rig.hs->pools[0];
+	w->pool = pool_of(w->mbufs);
+	w->n_ports = RIG_PORTS;
+	w->no_vif = NO_VIF;
+	w->burst_max = 32;
+	w->tx = zeroed(RIG_PORTS * sizeof(*w->tx));
+	w->vif_of_port = zeroed(RIG_PORTS * sizeof(*w->vif_of_port));
+	w->devices = zeroed(RIG_TAP * sizeof(*w->devices));
+	w->n_devices = RIG_TAP;
+	w->taps = zeroed(2 * sizeof(*w->taps));
+	w->n_taps = 2;
+	w->rings[0] =
+	    (struct rx_ring){.ring = handshake_ring(rig.hs, PEERS_HAND, 0), .from = PEERS_HAND};
+	w->n_rings = 1;
+	tap_reader_init(&w->tap_reader, w->hand, w->mbufs);
+	rig.qsbr = zeroed(grace_size());
+	pool_thread_hand(0, &w->hand->epoch);
+}
+
+static void
+tables_reset(struct worker *w)
+{
+	struct idtab *vifs = zeroed(idtab_size(IDS, sizeof(struct vif)));
+	struct idtab *nexthops = zeroed(idtab_size(IDS, sizeof(struct nexthop)));
+	struct bridge *bridge = zeroed(bridge_size(ENTRIES));
+	size_t size = sizeof(struct counters) + (IDS + 1) * sizeof(struct vif_counters);
+
+	if (rig.grace != NULL) {
+		idtab_writer_destroy(rig.vifs);
+		idtab_writer_destroy(rig.nexthops);
+		bridge_writer_destroy(rig.bridge);
+		grace_destroy(rig.grace);
+		free((void *)(uintptr_t)w->vifs);
+		free((void *)(uintptr_t)w->nexthops);
+		free((void *)(uintptr_t)w->bridge);
+		free(w->counters);
+	}
+	grace_init(rig.qsbr);
+	rig.grace = grace_create(rig.qsbr, 256);
+	idtab_init(vifs, IDS, sizeof(struct vif));
+	idtab_init(nexthops, IDS, sizeof(struct nexthop));
+	bridge_init(bridge, ENTRIES);
+	rig.vifs = idtab_writer_create(vifs, rig.grace);
+	rig.nexthops = idtab_writer_create(nexthops, rig.grace);
+	rig.bridge = bridge_writer_create(bridge, rig.grace);
+	w->vifs = vifs;
+	w->nexthops = nexthops;
+	w->bridge = bridge;
+	w->counters = zeroed(size);
+	w->counters->slots = 1;
+	w->counters->vifs = IDS + 1;
+	w->count = counters_at(w->counters, 0, 0);
+}
+
+void
+rig_reset(void)
+{
+	struct worker *w = &rig.w;
+
+	if (w->hand == NULL)
+		worker_first(w);
+	tables_reset(w);
+	for (uint32_t i = 0; i < RIG_TAP; i++)
+		port_reset(i);
+	for (uint32_t i = 0; i < 2; i++)
+		tap_reset(i);
+	w->vifs_scanned_tsc = 0;
+	w->io_forward = false;
+	memset(w->vif_of_port, 0xff, RIG_PORTS * sizeof(*w->vif_of_port));
+}
+
+uint32_t
+rig_missing(void)
+{
+	struct worker *w = &rig.w;
+	uint32_t have = 0;
+
+	tap_reader_release(&w->tap_reader);
+	pool_drain(w->pool, 0);
+	for (uint32_t i = 0; i < w->pool->n_words; i++)
+		have += (uint32_t)__builtin_popcountll(pool_bits(w->pool)[i]);
+	if (w->hand->state.where != HAND_EMPTY)
+		die("the hand is not empty");
+	return w->mbufs->size - have;
+}
+
+struct worker *
+rig_worker(void)
+{
+	return &rig.w;
+}
+
+/* --- tables ----------------------------------------------------------------------------------- */
+
+void
+rig_vif(uint32_t id, uint32_t vrf, int32_t port, uint16_t mtu)
+{
+	struct vif vif = {.id = id, .vrf = vrf, .port = port, .mtu = mtu, .nexthop = NEXTHOP_NONE};
+
+	if (idtab_set(rig.vifs, id, &vif) < 0)
+		die("vif");
+}
+
+void
+rig_nexthop(const struct nexthop *nh)
+{
+	if (idtab_set(rig.nexthops, nh->id, nh) < 0)
+		die("nexthop");
+}
+
+void
+rig_encap(uint32_t id, uint32_t vif)
+{
+	struct nexthop nh = {.id = id, .type = NEXTHOP_ENCAP, .encap = {.vif = vif}};
+
+	rig_nexthop(&nh);
+}
+
+void
+rig_flood(uint32_t id, uint32_t n, const uint32_t *members)
+{
+	struct nexthop nh = {.id = id, .type = NEXTHOP_FLOOD, .flood = {.n = n}};
+
+	memcpy(nh.flood.members, members, n * sizeof(*members));
+	rig_nexthop(&nh);
+}
+
+void
+rig_bridge(uint32_t vrf, const char *mac, uint32_t nexthop)
+{
+	struct bridge_key key = {.vrf = vrf};
+
+	if (sscanf(mac, "%hhx:%hhx:%hhx:%hhx:%hhx:%hhx", &key.mac[0], &key.mac[1], &key.mac[2],
+		   &key.mac[3], &key.mac[4], &key.mac[5]) != 6 ||
+	    bridge_set(rig.bridge, &key, nexthop) < 0)
+		die("bridge entry");
+}
+
+/* --- packets ---------------------------------------------------------------------------------- */
+
+/* Longer frames than one mbuf holds become chains. */
+static struct rte_mbuf *
+mbuf_make(const uint8_t *bytes, uint32_t len)
+{
+	struct rte_mbuf *head = NULL;
+
+	do {
+		struct rte_mbuf *m = rte_pktmbuf_alloc(rig.w.mbufs);
+		uint16_t n;
+
+		if (m == NULL)
+			die("no mbuf");
+		n = (uint16_t)RTE_MIN(len, (uint32_t)rte_pktmbuf_tailroom(m));
+		memcpy(rte_pktmbuf_append(m, n), bytes, n);
+		bytes += n;
+		len -= n;
+		if (head == NULL)
+			head = m;
+		else if (rte_pktmbuf_chain(head, m) < 0)
+			die("chain");
+	} while (len > 0);
+	return head;
+}
+
+void
+rig_put_bytes(uint32_t port, const void *bytes, uint32_t len)
+{
+	struct port_fake *p = &rig.ports[port];
+
+	if (port >= RIG_TAP || p->n_in == RIG_FRAMES)
+		die("rig_put");
+	p->in[p->n_in++] = mbuf_make(bytes, len);
+}
+
+void
+rig_put(uint32_t port, uint8_t mac, uint32_t len)
+{
+	uint8_t bytes[16384] = {0x02, 0, 0, 0, 0, mac};
+
+	if (len > sizeof(bytes))
+		die("rig_put");
+	rig_put_bytes(port, bytes, len);
+}
+
+void
+rig_run(void)
+{
+	struct worker *w = &rig.w;
+	uint32_t n;
+
+	do {
+		n = 0;
+		for (uint32_t i = 0; i < w->n_devices; i++)
+			n += receive_from_device(w, &w->devices[i]);
+		for (uint32_t i = 0; i < w->n_taps; i++)
+			n += receive_from_tap(w, &w->taps[i]);
+		for (uint32_t i = 0; i < w->n_rings; i++)
+			n += receive_from_ring(w, &w->rings[i]);
+	} while (n > 0);
+}
+
+bool
+rig_take(uint32_t port, const struct rig_frame **frame)
+{
+	struct port_fake *p = &rig.ports[port];
+
+	if (p->first_out == p->n_out)
+		return false;
+	rig.taken = *p->out[p->first_out];
+	free(p->out[p->first_out++]);
+	*frame = &rig.taken;
+	return true;
+}
+
+uint32_t
+rig_count(uint32_t port)
+{
+	return rig.ports[port].n_out - rig.ports[port].first_out;
+}
+
+void
+rig_port_room(uint32_t port, uint32_t room)
+{
+	rig.ports[port].room = room;
+}
+
+int
+rig_tap(uint32_t port)
+{
+	return rig.taps[port - RIG_TAP];
+}
+
+/* --- the other slot --------------------------------------------------------------------------- */
+
+void
+rig_port_of_peer(uint32_t port)
+{
+	rig.w.tx[port] = (struct tx_port){
+	    .way = TX_MESH, .to_hand = PEERS_HAND, .ring = rig_ring_to_peer(), .fd = -1};
+}
+
+struct rte_ring *
+rig_ring_to_peer(void)
+{
+	return handshake_ring(rig.hs, 0, PEERS_HAND);
+}
+
+struct rte_ring *
+rig_ring_from_peer(void)
+{
+	return handshake_ring(rig.hs, PEERS_HAND, 0);
+}
+
+/* --- memory ----------------------------------------------------------------------------------- */
+
+void
+rig_pool_drain(uint32_t left)
+{
+	struct rte_mempool *mp = rig.w.mbufs;
+
+	while (rig.n_drained < RTE_DIM(rig.drained) &&
+	       rte_mempool_get(mp, (void **)&rig.drained[rig.n_drained]) == 0)
+		rig.n_drained++;
+	for (; left > 0 && rig.n_drained > 0; left--)
+		rte_mempool_put(mp, rig.drained[--rig.n_drained]);
+}
+
+void
+rig_pool_refill(void)
+{
+	while (rig.n_drained > 0)
+		rte_mempool_put(rig.w.mbufs, rig.drained[--rig.n_drained]);
+}
+
+/* --- counters --------------------------------------------------------------------------------- */
+
+uint64_t
+rig_drops(uint32_t vif, enum drop why)
+{
+	return rig.w.count[vif].drops[why];
+}
+
+uint64_t
+rig_drops_all(enum drop why)
+{
+	uint64_t n = 0;
+
+	for (uint32_t vif = 0; vif <= NO_VIF; vif++)
+		n += rig.w.count[vif].drops[why];
+	return n;
+}
+
+const struct vif_counters *
+rig_counters(uint32_t vif)
+{
+	return &rig.w.count[vif];
+}

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A worker without processes: the real stages, hand, pool and tables in one thread's plain memory,
+ * and ports that hand out what a test put in and keep what came out. For tests/packet only.
+ */
+#ifndef TESTS_PACKET_RIG_H
+#define TESTS_PACKET_RIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/bridge.h"
+#include "common/nexthop.h"
+#include "common/vif.h"
+#include "fwd-worker/worker.h"
+
+enum {
+	RIG_PORTS = 8, /* 0-5: devices; 6, 7: taps */
+	RIG_TAP = 6,
+	RIG_PEER_SLOT = 1, /* the other slot; ours is 0 */
+	RIG_FRAMES = 512,
+};
+
+/* A packet that left, segments joined. */
+struct rig_frame {
+	uint32_t len;
+	uint64_t ol_flags;
+	uint8_t bytes[70000];
+};
+
+/* Starts EAL without hugepages, once for the program. */
+int rig_eal(void);
+
+/* Everything fresh: no vifs, no entries, no packets. */
+void rig_reset(void);
+/* Takes the slot's spares and magazine home; returns how many mbufs are missing. */
+uint32_t rig_missing(void);
+
+struct worker *rig_worker(void);
+
+/* Tables, as control would write them. */
+void rig_vif(uint32_t id, uint32_t vrf, int32_t port, uint16_t mtu);
+void rig_nexthop(const struct nexthop *nh);
+void rig_encap(uint32_t id, uint32_t vif);
+void rig_flood(uint32_t id, uint32_t n, const uint32_t *members);
+void rig_bridge(uint32_t vrf, const char *mac, uint32_t nexthop);
+
+/* The last byte of the destination MAC 02:00:00:00:00:xx, the rest zeroes. */
+void rig_put(uint32_t port, uint8_t mac, uint32_t len);
+void rig_put_bytes(uint32_t port, const void *bytes, uint32_t len);
+/* Runs the loop's receivers until nothing comes any more. */
+void rig_run(void);
+
+/* Takes the oldest packet that left by 'port', or returns false. The frame lives until the next. */
+bool rig_take(uint32_t port, const struct rig_frame **frame);
+uint32_t rig_count(uint32_t port);
+/* How many packets the port takes from now on. */
+void rig_port_room(uint32_t port, uint32_t room);
+/* The other end of a tap: messages of header and frame. */
+int rig_tap(uint32_t port);
+
+/* Port 'port' belongs to the other slot: packets leave over the mesh. */
+void rig_port_of_peer(uint32_t port);
+struct rte_ring *rig_ring_to_peer(void);
+struct rte_ring *rig_ring_from_peer(void);
+
+/* Takes all mbufs but 'left' out of the pool, and gives them back. */
+void rig_pool_drain(uint32_t left);
+void rig_pool_refill(void);
+
+uint64_t rig_drops(uint32_t vif, enum drop why);
+/* Of all vifs together. */
+uint64_t rig_drops_all(enum drop why);
+const struct vif_counters *rig_counters(uint32_t vif);
+
+#endif
