@@ -211,10 +211,7 @@ class Router:
         self.last_said = (done.stdout + done.stderr).strip()
         if done.returncode != 0:
             return False
-        # Raised together with the first loop of the last worker, not with its READY.
-        status = json.loads(done.stdout)
-        status = status[0] if isinstance(status, list) else status
-        return bool(status.get("healthy"))
+        return json.loads(done.stdout)["status"]["healthy"]
 
     def log_tail(self, lines=12):
         return "\n" + "\n".join("    " + l for l in text_of(self.log).splitlines()[-lines:])
@@ -291,8 +288,11 @@ class Router:
 
     def ask(self, line):
         """The objects a vrctl command shows, as dictionaries."""
-        out = json.loads(self.vrctl("--json " + line) or "[]")
+        out = json.loads(self.vrctl("--json " + line))
         return out if isinstance(out, list) else [out]
+
+    def status(self):
+        return self.ask("status")[0]["status"]
 
     def used(self, table):
         """Entries used in a table; 0 where there is no such table yet."""

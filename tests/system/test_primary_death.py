@@ -55,7 +55,7 @@ def a_new_primary_takes_over_tables_and_processes(t):
     r, a, b = alone(t)
     a.ping(b, count=5)
     state, counters = r.state(), r.counters()
-    created = r.ask("status")[0].get("created_time_ms")
+    created = r.status()["created_time_ms"]
     probes = Probes(a, b)
     time.sleep(0.2)
     killed = time.time_ns()
@@ -69,7 +69,7 @@ def a_new_primary_takes_over_tables_and_processes(t):
     gap, _ = probes.longest_gap(killed)
     t.note(f"longest gap {gap:.0f} ms, {probes.lost} of {probes.sent} probes lost")
     now = r.counters()
-    assert r.ask("status")[0].get("created_time_ms") == created, "the region was made anew"
+    assert r.status()["created_time_ms"] == created, "the region was made anew"
     assert r.state() == state, f"{state}\n{r.state()}"
     for key, value in counters.items():
         assert now[key] >= value, f"counter {key} went back from {value} to {now[key]}"
