@@ -348,7 +348,7 @@ $(O)/bench/flowgen.so: $(OBJS_bench) $(LINKFLAGS)
 .PHONY: bench-programs
 bench-programs: $(BENCH_PROGRAMS) ## build the programs with drivers made for measuring (DPDK_SRC=)
 bench: all ## measure; CASES="a b" chooses, JSON=1 prints JSON lines, DURATION=, REPEAT=
-	+$(call run,tests/bench/run.sh)
+	+@$(call run,tests/bench/run.sh)
 
 # --- checks of the sources ---------------------------------------------------
 

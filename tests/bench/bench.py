@@ -44,7 +44,6 @@ BURST = 32
 MAIN_CORE, FORWARDING_CORE = 0, 1
 SLOT = 10
 
-SOURCE_MAC = "02:00:00:00:aa:01"  # of the port that only receives
 SINK_MAC = "02:00:00:00:aa:02"  # of the port that only sends
 GUEST_A = "02:00:00:00:00:0a"  # sender in the frames
 GUEST_B = "02:00:00:00:00:0b"  # receiver in the frames
@@ -188,10 +187,9 @@ class Dataplane:
         self.sink_stats = os.path.join(self.lab.dir, "sink")
         with open(self.frame, "wb") as file:
             file.write(frame(60))
-        self.source = (
-            f"net_flowgen0,frame={self.frame},flows={bench.flows},imix={int(imix)},"
-            f"stats={self.source_stats},mac={SOURCE_MAC},closed=1"
-        )
+        # Not longer than 127 bytes, DPDK's limit for devices that come later.
+        self.source = f"net_flowgen0,frame={self.frame},flows={bench.flows}"
+        self.source += f",stats={self.source_stats},imix={int(imix)},closed=1"
         self.sink = f"net_flowgen1,sink=1,stats={self.sink_stats},mac={SINK_MAC}"
 
     def start(self):
@@ -275,7 +273,7 @@ class Ours(Dataplane):
             ("vr-ctl", ()),
         ):
             r.start(program, *options).log = r.log
-        until(lambda: self.check() or r.is_well(), 20, "the router is up")
+        r.wait_well()
         for n, devargs in ((1, self.source), (2, self.sink)):
             r.vrctl(
                 f"vif add id={n} name=bench{n} type=virtual vrf=1 nexthop={n} "
