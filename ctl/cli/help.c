@@ -348,7 +348,7 @@ help_overview(FILE *out)
 		const ProtobufCMessageDescriptor *sub = d->fields[i].descriptor;
 
 		print_wrapped(out, help_comment(sub->name), 12,
-			      fprintf(out, "  %-9s", d->fields[i].name));
+			      fprintf(out, "  %-10s", d->fields[i].name));
 	}
 }
 
