@@ -27,22 +27,37 @@ slot_stands(const struct slot *s, uint64_t pause)
 	return __atomic_load_n(&s->pause_seen, __ATOMIC_ACQUIRE) == pause;
 }
 
-/* Returns how many slots did not stop in time. */
+static void
+ask_to_pause(struct slots *slots, uint64_t pause, uint64_t until_tsc)
+{
+	for (uint32_t i = 0; slots != NULL && i < slots->n; i++) {
+		slots->s[i].pause_until_tsc = until_tsc;
+		__atomic_store_n(&slots->s[i].pause, pause, __ATOMIC_RELEASE);
+	}
+}
+
 static uint32_t
-slots_pause(struct slots *slots, uint64_t pause)
+count_running(const struct slots *slots, uint64_t pause)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; slots != NULL && i < slots->n; i++)
+		n += !slot_stands(&slots->s[i], pause);
+	return n;
+}
+
+/* Returns how many did not stop in time. */
+static uint32_t
+slots_pause(struct slots *slots, struct slots *agents, uint64_t pause)
 {
 	uint64_t hz = rte_get_tsc_hz(), now = rte_rdtsc();
 	uint64_t wait_until = now + hz / 1000000 * PAUSE_WAIT_US;
 	uint32_t running;
 
-	for (uint32_t i = 0; i < slots->n; i++) {
-		slots->s[i].pause_until_tsc = now + hz / 1000000 * PAUSE_MAX_US;
-		__atomic_store_n(&slots->s[i].pause, pause, __ATOMIC_RELEASE);
-	}
+	ask_to_pause(slots, pause, now + hz / 1000000 * PAUSE_MAX_US);
+	ask_to_pause(agents, pause, now + hz / 1000000 * PAUSE_MAX_US);
 	do {
-		running = 0;
-		for (uint32_t i = 0; i < slots->n; i++)
-			running += !slot_stands(&slots->s[i], pause);
+		running = count_running(slots, pause) + count_running(agents, pause);
 		if (running > 0)
 			usleep(20);
 	} while (running > 0 && rte_rdtsc() < wait_until);
@@ -52,7 +67,7 @@ slots_pause(struct slots *slots, uint64_t pause)
 static void
 slots_resume(struct slots *slots)
 {
-	for (uint32_t i = 0; i < slots->n; i++)
+	for (uint32_t i = 0; slots != NULL && i < slots->n; i++)
 		__atomic_store_n(&slots->s[i].pause, 0, __ATOMIC_RELEASE);
 }
 
@@ -214,7 +229,8 @@ memory_create(const struct handshake *hs)
 }
 
 int
-audit_run(const struct handshake *hs, struct slots *slots, struct audit_result *results)
+audit_run(const struct handshake *hs, struct slots *slots, struct slots *agents,
+	  struct audit_result *results)
 {
 	struct audit_memory *mem = memory_create(hs);
 	uint64_t start = rte_rdtsc(), tsc_per_us = rte_get_tsc_hz() / 1000000;
@@ -223,7 +239,7 @@ audit_run(const struct handshake *hs, struct slots *slots, struct audit_result *
 	if (mem == NULL)
 		return -ENOMEM;
 	memset(results, 0, hs->n_pools * sizeof(*results));
-	unpaused = slots_pause(slots, start | 1);
+	unpaused = slots_pause(slots, agents, start | 1);
 	for (uint32_t i = 0; i < hs->n_pools; i++) {
 		struct marks k = {.pool = pool_of(hs->pools[i]), .seen = mem->seen[i]};
 
@@ -232,6 +248,7 @@ audit_run(const struct handshake *hs, struct slots *slots, struct audit_result *
 			audit_pool(hs, &k, &results[i], &mem->inventory);
 	}
 	slots_resume(slots);
+	slots_resume(agents);
 	for (uint32_t i = 0; i < hs->n_pools; i++) {
 		results[i].unpaused = unpaused;
 		results[i].paused_us = (uint32_t)((rte_rdtsc() - start) / tsc_per_us);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Where is every mbuf? An audit stops all living slots between bursts for some microseconds (never
+ * Where is every mbuf? An audit stops all living slots and agents between bursts for some microseconds (never
  * longer than a deadline that the slots themselves keep, so an auditor's death stalls nobody), and
  * accounts for every object of every pool of ours.
  */
@@ -26,13 +26,15 @@ struct audit_result {
 	uint32_t unaccounted; /* nowhere: leaked. Negative never happens: see twice */
 	uint32_t twice;      /* in two places at once: two owners */
 	uint32_t paused_us;  /* how long the slots stood still */
-	uint32_t unpaused;   /* slots that did not stop in time: the result may be off by their hands */
+	uint32_t unpaused;   /* slots and agents that did not stop in time: the result may be off by their hands */
 };
 
 /*
  * One result per pool, at most POOLS_MAX. Any process with the handshake, one at a time (vr-ctl
- * under its writer lock). Returns the number of pools, or a negative errno.
+ * under its writer lock). 'agents' is the agents' table (slot.h), NULL if there is none. Returns the
+ * number of pools, or a negative errno.
  */
-int audit_run(const struct handshake *hs, struct slots *slots, struct audit_result *results);
+int audit_run(const struct handshake *hs, struct slots *slots, struct slots *agents,
+	      struct audit_result *results);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Counters in the region: one block per slot and vif. The slot's animating thread is the only
+ * Counters in the region: one block per slot or agent, and vif. Its animating thread is the only
  * writer (plain stores); readers sum over slots and may see a burst half counted. A reset is a
  * baseline the reader keeps; nobody but the slot ever writes here. A worker that dies leaves them
  * as they are and its successor goes on from there; what it had in hand was counted in or not at
@@ -24,18 +24,18 @@ struct vif_counters {
 	uint64_t drops[DROPS_MAX]; /* counted at the vif the packet came in by */
 };
 
-/* Shared. counters[slot_index * vifs + vif_id], after this header. */
+/* Shared. counters[hand * vifs + vif_id], after this header: slots' hands, then agents'. */
 struct counters {
-	uint32_t slots;
+	uint32_t slots; /* agents included */
 	uint32_t vifs; /* vif ids plus one more: the last collects packets that have no vif */
 	uint64_t reserved[7];
 	struct vif_counters c[];
 };
 
 static inline struct vif_counters *
-counters_at(struct counters *t, uint32_t slot_index, uint32_t vif_id)
+counters_at(struct counters *t, uint32_t hand, uint32_t vif_id)
 {
-	return &t->c[(uint64_t)slot_index * t->vifs + vif_id];
+	return &t->c[(uint64_t)hand * t->vifs + vif_id];
 }
 
 struct conf;

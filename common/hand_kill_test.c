@@ -226,7 +226,7 @@ check_all_accounted(uint32_t round)
 {
 	struct audit_result a[POOLS_MAX];
 
-	assert_int_equal(audit_run(hs, slots, a), 1);
+	assert_int_equal(audit_run(hs, slots, NULL, a), 1);
 	if (a[0].unaccounted != 0 || a[0].twice != 0)
 		fprintf(stderr, "round %u: %u unaccounted, %u twice\n", round, a[0].unaccounted,
 			a[0].twice);

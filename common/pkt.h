@@ -10,14 +10,17 @@
 
 #include <rte_mbuf.h>
 
-enum pkt_next { PKT_NEXT_TX }; /* stage the receiving slot goes on with */
+/* What the receiver does: sends it to out_port; or treats it as received from in_port. */
+enum pkt_next { PKT_NEXT_TX, PKT_NEXT_INPUT };
 
 struct pkt_meta {
 	uint32_t in_vif;
 	uint32_t out_vif;
 	uint16_t next; /* enum pkt_next */
 	uint16_t out_port;
-	uint32_t reserved[13];
+	uint16_t in_port;
+	uint16_t reserved0;
+	uint32_t reserved[12];
 };
 _Static_assert(sizeof(struct pkt_meta) == 64, "pkt_meta: the mbuf's private area");
 

@@ -6,8 +6,8 @@
  * alike, and vifs name that index.
  *
  * An entry is filled while FREE, then 'state' is stored (release) and the handshake's ports_version
- * raised. Each slot rescans when it sees a new version, then stores what it saw in its
- * ports_version. To remove: REMOVING, new version, wait until every live slot acknowledged, tear
+ * raised. Each slot and agent rescans when it sees a new version, then stores what it saw in its
+ * ports_version. To remove: REMOVING, new version, wait until everybody alive acknowledged, tear
  * down, FREE. A primary that dies in between leaves an entry that its successor finishes removing.
  */
 #ifndef COMMON_PORT_H
@@ -23,6 +23,10 @@ struct rte_ring;
 
 enum port_state { PORT_FREE, PORT_ACTIVE, PORT_REMOVING };
 
+enum port_flag {
+	PORT_VHOST_SERVER = 1, /* the agent listens at the socket; else it connects to the guest's */
+};
+
 /* Shared (region), the primary writes. */
 struct port {
 	uint32_t state; /* enum port_state */
@@ -33,9 +37,11 @@ struct port {
 	uint16_t link_up;
 	uint32_t link_mbps; /* 0: unknown */
 	uint8_t rx_slot[PORT_QUEUES_MAX]; /* slot index that polls RX queue i */
-	uint64_t reserved[2];
+	uint32_t agent; /* VHOST: number of the vhost agent that serves it */
+	uint32_t flags; /* enum port_flag */
+	uint64_t guest; /* VHOST, the agent writes: features agreed on; 0: no guest is there */
 	char name[NAME_LEN];
-	char devargs[256];
+	char devargs[256]; /* DEVICE: what DPDK is told; VHOST: path of the socket */
 };
 
 /* Shared (region): struct ports, then struct port p[n]. */

@@ -48,7 +48,7 @@ struct process {
 	process_key key;
 	int32_t pid;        /* as the primary sees it */
 	uint32_t n_slots;
-	uint64_t slots;     /* bit i: slot index i asked for */
+	uint64_t slots;     /* bit i: slot index i asked for; an agent: bit of its number */
 	uint64_t started_ms; /* Unix time of HELLO */
 	uint64_t ready_ms;
 	uint32_t restarts;  /* times a process of this identity came back */
@@ -112,6 +112,7 @@ struct process_msg {
 			uint32_t version; /* of this protocol: 1 */
 			uint32_t n_slots;
 			uint32_t slot_ids[SLOTS_MAX]; /* operator's numbers */
+			uint32_t agent; /* VHOST: its number, from 0 */
 			char dpdk[32];  /* rte_version() */
 			char build[64]; /* version_build() */
 			char ops[256];  /* mempool ops by index, comma separated: must equal the primary's */
@@ -146,10 +147,11 @@ struct process_msg {
 			uint32_t queues;  /* RX/TX queue pairs, 0: default */
 			uint32_t mtu;     /* as vif.mtu, 0: default */
 			uint8_t mac[6];   /* of the router's end, zero: default */
-			uint16_t reserved;
+			uint16_t agent;   /* VHOST */
 			int32_t slot;     /* operator's number of the slot that polls queue 0, -1: spread */
 			char name[NAME_LEN]; /* tap: interface name; device: name of the port */
-			char devargs[256];   /* device: what rte_dev_probe() takes */
+			char devargs[256];   /* device: what rte_dev_probe() takes; vhost: path of the socket */
+			uint32_t flags;      /* enum port_flag */
 		} port_add;
 		struct {
 			uint32_t serial;

@@ -212,6 +212,7 @@ send_hello(struct process_client *pc)
 	m.hello.role = pc->config.role;
 	m.hello.version = PROTOCOL_VERSION;
 	m.hello.n_slots = pc->config.n_slots;
+	m.hello.agent = pc->config.agent;
 	memcpy(m.hello.slot_ids, pc->config.slot_ids, sizeof(m.hello.slot_ids));
 	snprintf(m.hello.dpdk, sizeof(m.hello.dpdk), "%s", rte_version());
 	snprintf(m.hello.build, sizeof(m.hello.build), "%s", version_build());

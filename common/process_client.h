@@ -33,6 +33,7 @@ struct process_client_config {
 	enum process_role role;
 	uint32_t n_slots;
 	uint32_t slot_ids[SLOTS_MAX]; /* operator's numbers */
+	uint32_t agent;               /* ROLE_VHOST: its number */
 	int32_t core;                 /* CPU of the main thread, -1: wherever it is now */
 	char **argv;                  /* of main(), for process_client_restart() */
 };

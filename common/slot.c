@@ -25,6 +25,17 @@ slots_init(struct slots *t, const struct conf *c)
 	t->n = c->n_slots;
 }
 
+void
+agents_init(struct slots *t, const struct conf *c)
+{
+	(void)c;
+	for (uint32_t i = 0; i < AGENTS_MAX; i++) {
+		t->s[i].id = i;
+		t->s[i].core = -1;
+	}
+	t->n = AGENTS_MAX;
+}
+
 int
 slots_adopt(struct slots *t, const struct conf *c, struct fault *f)
 {

@@ -61,6 +61,12 @@ struct conf;
 void slots_init(struct slots *t, const struct conf *c);
 int slots_adopt(struct slots *t, const struct conf *c, struct fault *f);
 
+/*
+ * Agents have a table of the same kind: entry i is agent i, its id is i. They keep the same promises
+ * about beat, ports_version and pause; nobody hands one over. Created and adopted like slots.
+ */
+void agents_init(struct slots *t, const struct conf *c);
+
 /* Index of the slot with the operator's number 'id', or -ENOENT. */
 int slot_index(const struct slots *t, uint32_t id);
 

@@ -91,7 +91,7 @@ audit_list(struct ctl *ctl, const ProtobufCMessage *filter, uint64_t *cursor, ui
 	if (!call_caller(call)->may_write)
 		return refuse(call_refusal(call), EACCES, NULL,
 			      "you may not write, and an audit stops the slots for a moment");
-	n = audit_run(ctl->handshake, ctl->tables.slots, results);
+	n = audit_run(ctl->handshake, ctl->tables.slots, ctl->tables.agents, results);
 	if (n < 0)
 		return refuse(call_refusal(call), -n, NULL, "the audit failed: %s", strerror(-n));
 	for (int i = 0; i < n; i++)

@@ -21,14 +21,16 @@ _Static_assert((int)VROUTER__PROCESS__STATE__FREE == PROCESS_FREE &&
 void
 describe_process_name(const struct slots *slots, const struct process *p, char *out, size_t size)
 {
+	bool agent = p->role == ROLE_VHOST;
 	const char *separator = " ";
 	int at;
 
 	at = snprintf(out, size, "%s", process_role_name(p->role));
-	for (uint32_t i = 0; i < slots->n && at >= 0 && (size_t)at < size; i++) {
+	for (uint32_t i = 0; i < (agent ? AGENTS_MAX : slots->n) && at >= 0 && (size_t)at < size; i++) {
 		if ((p->slots >> i & 1) == 0)
 			continue;
-		at += snprintf(out + at, size - (size_t)at, "%s%u", separator, slots->s[i].id);
+		at += snprintf(out + at, size - (size_t)at, "%s%u", separator,
+			       agent ? i : slots->s[i].id);
 		separator = ",";
 	}
 }
@@ -65,7 +67,7 @@ describe_process(const struct ctl *ctl, const struct process *p, struct call *ca
 	m.ready_time_ms = p->ready_ms;
 	m.restarts = p->restarts;
 	m.slots = ids;
-	for (uint32_t i = 0; i < slots->n; i++)
+	for (uint32_t i = 0; p->role == ROLE_FWD && i < slots->n; i++)
 		if (p->slots >> i & 1)
 			ids[m.n_slots++] = slots->s[i].id;
 	if (p->died_ms != 0) {

@@ -47,6 +47,8 @@ used_ports(const struct ports *t)
 struct table_use
 table_use(const struct tables *t, const char *name)
 {
+	if (strcmp(name, "agents") == 0)
+		return (struct table_use){true, false, t->agents->n, AGENTS_MAX};
 	if (strcmp(name, "slots") == 0)
 		return (struct table_use){true, false, t->slots->n, SLOTS_MAX};
 	if (strcmp(name, "processes") == 0)

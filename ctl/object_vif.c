@@ -6,8 +6,8 @@
  * A vif and its port are two things made by two processes. Adding: the port first (the primary makes
  * it, unless one of that name is there already), then the vif is published. Deleting: the vif first,
  * then the port that was made for it. Whoever dies in between leaves a port without a vif, and the
- * same request, made again, picks it up. Which ports were made for a vif needs no note: all taps,
- * and all devices that the configuration does not name.
+ * same request, made again, picks it up. Which ports were made for a vif needs no note: all taps
+ * and guests, and all devices that the configuration does not name.
  */
 #include "ctl/object_vif.h"
 
@@ -31,6 +31,7 @@ enum {
 	MTU_MIN = 64,
 	MTU_MAX = 65535,
 	TAP_NAME_MAX = 15, /* IFNAMSIZ - 1 */
+	SOCKET_PATH_MAX = 107, /* sizeof sockaddr_un.sun_path - 1 */
 };
 static const uint8_t default_mac[MAC_LEN] = {0x00, 0x00, 0x5e, 0x00, 0x01, 0x00};
 
@@ -74,6 +75,16 @@ slot_configured(const struct conf *conf, uint32_t id)
 }
 
 static int
+parse_slot(const char *field, uint32_t slot, const struct conf *conf, struct port_wish *wish,
+	   struct refusal *r)
+{
+	if (!slot_configured(conf, slot))
+		return refuse(r, EINVAL, field, "there is no slot %u (option slot)", slot);
+	wish->slot = (int32_t)slot;
+	return 0;
+}
+
+static int
 parse_tap(const Vrouter__Vif__Tap *m, const struct conf *conf, const struct vif *vif,
 	  struct port_wish *wish, struct refusal *r)
 {
@@ -87,13 +98,35 @@ parse_tap(const Vrouter__Vif__Tap *m, const struct conf *conf, const struct vif 
 		rc = check_queues("tap.queues", m->queues, r);
 	if (rc < 0)
 		return rc;
-	if (m->has_slot_case) {
-		if (!slot_configured(conf, m->slot))
-			return refuse(r, EINVAL, "tap.slot", "there is no slot %u (option slot)",
-				      m->slot);
-		wish->slot = (int32_t)m->slot;
-	}
-	return 0;
+	return m->has_slot_case ? parse_slot("tap.slot", m->slot, conf, wish, r) : 0;
+}
+
+/* The port has the vif's name: a path may be longer than a name. */
+static int
+parse_vhost(const Vrouter__Vif__Vhost *m, const struct conf *conf, const struct vif *vif,
+	    struct port_wish *wish, struct refusal *r)
+{
+	int rc;
+
+	if (*m->path != '/')
+		return refuse(r, EINVAL, "vhost.path",
+			      "vhost.path \"%.80s\" is no absolute path", m->path);
+	if (strlen(m->path) > SOCKET_PATH_MAX)
+		return refuse(r, EINVAL, "vhost.path", "vhost.path is longer than %d bytes",
+			      SOCKET_PATH_MAX);
+	if (m->agent >= conf->agents)
+		return refuse(r, EINVAL, "vhost.agent", "there is no agent %u (option agents)",
+			      m->agent);
+	wish->kind = PORT_VHOST;
+	wish->name = vif->name;
+	wish->devargs = m->path;
+	wish->agent = m->agent;
+	wish->flags = m->server ? PORT_VHOST_SERVER : 0;
+	wish->queues = m->queues;
+	rc = check_queues("vhost.queues", m->queues, r);
+	if (rc < 0)
+		return rc;
+	return m->has_slot_case ? parse_slot("vhost.slot", m->slot, conf, wish, r) : 0;
 }
 
 static int
@@ -181,6 +214,8 @@ vif_parse(const Vrouter__Vif *m, const struct conf *conf, struct vif *vif, struc
 		return parse_tap(m->tap, conf, vif, wish, r);
 	case VROUTER__VIF__TRANSPORT_DEVICE:
 		return parse_device(m->device, wish, r);
+	case VROUTER__VIF__TRANSPORT_VHOST:
+		return parse_vhost(m->vhost, conf, vif, wish, r);
 	default:
 		return 0;
 	}
@@ -216,7 +251,7 @@ port_is_vifs(const struct ctl *ctl, const struct port *p)
 	const struct conf_list *configured = &ctl->conf->ports;
 	size_t n = strlen(p->name);
 
-	if (p->kind == PORT_TAP)
+	if (p->kind != PORT_DEVICE)
 		return true;
 	for (uint32_t i = 0; i < configured->n; i++)
 		if (strncmp(configured->v[i], p->name, n) == 0 && configured->v[i][n] == '=')
@@ -229,7 +264,9 @@ static int
 port_check(const struct ctl *ctl, const struct vif *vif, const struct port_wish *wish,
 	   uint32_t index, struct refusal *r)
 {
-	const char *transport = wish->kind == PORT_TAP ? "tap" : "device";
+	const char *transport = wish->kind == PORT_TAP	   ? "tap"
+				: wish->kind == PORT_VHOST ? "vhost"
+							   : "device";
 	const struct port *p = &ctl->tables.ports->p[index];
 	int64_t user = tables_vif_of_port(&ctl->tables, index);
 	char field[32];
@@ -241,9 +278,12 @@ port_check(const struct ctl *ctl, const struct vif *vif, const struct port_wish 
 	if (p->kind != wish->kind)
 		return refuse(r, EEXIST, field, "there is a port %s of another kind", p->name);
 	if (wish->devargs != NULL && *wish->devargs != '\0' && strcmp(wish->devargs, p->devargs) != 0)
-		return refuse(r, EBUSY, "device.devargs",
-			      "port %s is there with other devargs, %s: delete the vif first", p->name,
+		return refuse(r, EBUSY, wish->kind == PORT_VHOST ? "vhost.path" : "device.devargs",
+			      "port %s is there with %s instead: delete the vif first", p->name,
 			      p->devargs);
+	if (wish->kind == PORT_VHOST && (wish->agent != p->agent || wish->flags != p->flags))
+		return refuse(r, EBUSY, "vhost.agent",
+			      "port %s is there, served otherwise: delete the vif first", p->name);
 	if (wish->queues != 0 && wish->queues != p->queues) {
 		snprintf(field, sizeof(field), "%s.queues", transport);
 		return refuse(r, EBUSY, field,
@@ -371,6 +411,7 @@ struct vif_view {
 	Vrouter__Vif__State state;
 	Vrouter__Vif__Tap tap;
 	Vrouter__Vif__Device device;
+	Vrouter__Vif__Vhost vhost;
 };
 
 static void
@@ -390,6 +431,18 @@ describe_port(const struct ctl *ctl, const struct port *p, struct vif_view *v)
 		}
 		v->vif.transport_case = VROUTER__VIF__TRANSPORT_TAP;
 		v->vif.tap = &v->tap;
+	} else if (p->kind == PORT_VHOST) {
+		vrouter__vif__vhost__init(&v->vhost);
+		v->vhost.path = (char *)(uintptr_t)p->devargs;
+		v->vhost.agent = p->agent;
+		v->vhost.queues = p->queues;
+		v->vhost.server = (p->flags & PORT_VHOST_SERVER) != 0;
+		if (p->rx_slot[0] < slots->n) {
+			v->vhost.has_slot_case = VROUTER__VIF__VHOST__HAS_SLOT_SLOT;
+			v->vhost.slot = slots->s[p->rx_slot[0]].id;
+		}
+		v->vif.transport_case = VROUTER__VIF__TRANSPORT_VHOST;
+		v->vif.vhost = &v->vhost;
 	} else {
 		vrouter__vif__device__init(&v->device);
 		v->device.name = (char *)(uintptr_t)p->name;

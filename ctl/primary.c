@@ -104,6 +104,8 @@ primary_port_add(struct primary *p, const struct port_wish *wish, primary_reply 
 	m.port_add.queues = wish->queues;
 	m.port_add.mtu = wish->mtu;
 	m.port_add.slot = wish->slot;
+	m.port_add.agent = (uint16_t)wish->agent;
+	m.port_add.flags = wish->flags;
 	if (wish->mac != NULL)
 		memcpy(m.port_add.mac, wish->mac, sizeof(m.port_add.mac));
 	snprintf(m.port_add.name, sizeof(m.port_add.name), "%s", wish->name);

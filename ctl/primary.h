@@ -37,7 +37,9 @@ struct port_wish {
 	int32_t slot;     /* operator's number, -1: spread */
 	const uint8_t *mac; /* NULL: default */
 	const char *name;
-	const char *devargs; /* NULL for taps */
+	const char *devargs; /* vhost: path of the socket; NULL for taps */
+	uint32_t agent;      /* vhost */
+	uint32_t flags;      /* enum port_flag */
 };
 
 /* 'code' is 0 or a negative errno with a sentence in 'text'. Never called before the request returned. */

@@ -29,6 +29,7 @@ struct vif_counters;
 struct tables {
 	/* shared */
 	struct slots *slots;
+	struct slots *agents;
 	struct processes *processes;
 	struct ports *ports;
 	struct rte_rcu_qsbr *qsbr;

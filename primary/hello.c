@@ -48,6 +48,12 @@ check_slots(const struct hello_context *ctx, const struct process_msg *m, uint64
 	    struct fault *f)
 {
 	*slots = 0;
+	if (m->hello.role == ROLE_VHOST) {
+		if (m->hello.agent >= ctx->agents)
+			return fault_set(f, ENOENT, "agent %u is not among the %u configured (agents)",
+					 m->hello.agent, ctx->agents);
+		*slots = UINT64_C(1) << m->hello.agent;
+	}
 	if (m->hello.role != ROLE_FWD)
 		return m->hello.n_slots == 0 ? 0 :
 		       fault_set(f, EINVAL, "only forwarding workers have slots, not role %s",
@@ -72,8 +78,6 @@ static int
 check_living(const struct hello_context *ctx, enum process_role role, uint64_t slots,
 	     struct fault *f)
 {
-	uint32_t agents = 0;
-
 	for (uint32_t i = 0; i < ctx->n_living; i++) {
 		const struct hello_living *l = &ctx->living[i];
 
@@ -81,15 +85,16 @@ check_living(const struct hello_context *ctx, enum process_role role, uint64_t s
 			continue;
 		if (role == ROLE_CTL)
 			return fault_set(f, EEXIST, "process %d is control already", (int)l->pid);
-		agents += role == ROLE_VHOST;
-		if ((l->slots & slots) != 0)
+		if ((l->slots & slots) == 0)
+			continue;
+		if (role == ROLE_VHOST)
+			return fault_set(f, EEXIST, "agent %d is process %d already",
+					 __builtin_ctzll(slots), (int)l->pid);
+		if (role == ROLE_FWD)
 			return fault_set(f, EEXIST, "slot %u is animated by process %d already",
 					 ctx->slots->s[__builtin_ctzll(l->slots & slots)].id,
 					 (int)l->pid);
 	}
-	if (role == ROLE_VHOST && agents >= ctx->agents)
-		return fault_set(f, ENOSPC, "%u vhost agents are attached already, as many as configured (agents)",
-				 agents);
 	return 0;
 }
 

@@ -17,7 +17,7 @@ enum { PROCESS_PROTOCOL = 1 };
 /* A process that has been welcomed and lives. */
 struct hello_living {
 	enum process_role role;
-	uint64_t slots; /* bit i: slot index i */
+	uint64_t slots; /* bit i: slot index i; of an agent, its number */
 	pid_t pid;
 };
 
@@ -26,13 +26,13 @@ struct hello_context {
 	const char *dpdk;
 	const char *ops;
 	const struct slots *slots;
-	uint32_t agents; /* how many vhost agents may be attached */
+	uint32_t agents; /* numbers of vhost agents are below */
 	uint32_t n_living;
 	const struct hello_living *living;
 };
 
 /*
- * Returns 0 and the slots asked for, or a negative errno with a sentence for the sender. 'cred' is
+ * Returns 0 and the slots asked for (an agent's number, as a bit), or a negative errno with a sentence for the sender. 'cred' is
  * the kernel's word about the sender, who is not among the living itself.
  */
 int hello_check(const struct hello_context *ctx, const struct process_msg *m,

@@ -16,7 +16,7 @@ static const struct slots slots = {.n = 3, .s = {{.id = 10}, {.id = 11}, {.id = 
 static const struct hello_living living[] = {
     {.role = ROLE_FWD, .slots = 2, .pid = 4711},
     {.role = ROLE_CTL, .slots = 0, .pid = 4712},
-    {.role = ROLE_VHOST, .slots = 0, .pid = 4713},
+    {.role = ROLE_VHOST, .slots = 1, .pid = 4713},
 };
 static const struct ucred root = {.pid = 100, .uid = 0};
 
@@ -139,7 +139,7 @@ a_process_started_twice_is_told_the_pid_of_the_other(void **state)
 	    {ROLE_FWD, 2, 10, 11, -EEXIST, "slot 11 is animated by process 4711"},
 	    {ROLE_FWD, 2, 10, 14, 0, ""},
 	    {ROLE_CTL, 0, 0, 0, -EEXIST, "process 4712"},
-	    {ROLE_VHOST, 0, 0, 0, -ENOSPC, "1 vhost agents"},
+	    {ROLE_VHOST, 0, 0, 0, -EEXIST, "agent 0 is process 4713"},
 	};
 	struct hello_context ctx = context();
 	uint64_t mask;

@@ -560,22 +560,18 @@ welcome(struct primary *p, struct peer *peer)
 	peer_send(peer, &m, -1);
 }
 
+/* Slots' hands are their indices, agents' follow, then control's. */
 static uint32_t
-agent_hand_free(struct primary *p)
+hand_first(const struct handshake *hs, const struct peer *peer)
 {
-	for (uint32_t agent = 0; agent < p->hs->n_agents; agent++) {
-		uint32_t hand = hand_of_agent(p->hs->n_slots, agent);
-		bool taken = false;
-
-		for (unsigned int i = 0; i < PEERS_MAX; i++) {
-			struct peer *peer = peer_at(p, i);
-
-			taken |= peer != NULL && peer->role == ROLE_VHOST && peer->hand == hand;
-		}
-		if (!taken)
-			return hand;
+	switch (peer->role) {
+	case ROLE_FWD:
+		return (uint32_t)__builtin_ctzll(peer->slots);
+	case ROLE_VHOST:
+		return hand_of_agent(hs->n_slots, (uint32_t)__builtin_ctzll(peer->slots));
+	default:
+		return hs->n_hands - 2;
 	}
-	return 0;
 }
 
 static int
@@ -632,8 +628,7 @@ admit(struct primary *p, struct peer *peer, const struct process_msg *m, const s
 	if (primary_watch(p, peer->pidfd, EPOLLIN, &peer->pid_watch) < 0)
 		return fault_set(f, errno, "process %d cannot be watched: %s", (int)cred->pid,
 				 strerror(errno));
-	peer->hand = peer->role == ROLE_FWD ? (uint32_t)__builtin_ctzll(peer->slots) :
-		     peer->role == ROLE_CTL ? p->hs->n_hands - 2 : agent_hand_free(p);
+	peer->hand = hand_first(p->hs, peer);
 	entry_fill(p, peer, e);
 	return 0;
 }

@@ -204,6 +204,29 @@ tap_make(struct primary *p, uint32_t index, bool again, struct fault *f)
 	return 0;
 }
 
+/* Nothing of a guest's port is ours: its agent reads the table. */
+static int
+vhost_make(struct primary *p, uint32_t index, struct fault *f)
+{
+	struct port *port = &p->ports->p[index];
+	struct port_run *run = &p->hs->port_run[index];
+
+	if (port->queues == 0)
+		port->queues = 1;
+	if (port->queues > PORT_QUEUES_MAX)
+		return fault_set(f, ERANGE, "%u queues are more than %d", port->queues, PORT_QUEUES_MAX);
+	if (port->agent >= p->hs->n_agents)
+		return fault_set(f, ENOENT, "agent %u is not among the %u configured (agents)",
+				 port->agent, p->hs->n_agents);
+	memset(run, 0, sizeof(*run));
+	run->eth_port = UINT32_MAX;
+	run->hold = PORT_HOLD_NONE;
+	run->n_rxq = port->queues;
+	run->n_txq = port->queues;
+	port->link_up = 0;
+	return 0;
+}
+
 static int
 port_make(struct primary *p, uint32_t index, bool again, struct fault *f)
 {
@@ -213,6 +236,8 @@ port_make(struct primary *p, uint32_t index, bool again, struct fault *f)
 
 	if (port->kind == PORT_TAP)
 		return tap_make(p, index, again, f);
+	if (port->kind == PORT_VHOST)
+		return vhost_make(p, index, f);
 	rc = device_port_add(p, index, port->devargs, port->queues, port->mtu, port, f);
 	if (rc < 0)
 		return rc;
@@ -257,7 +282,8 @@ request_check(struct primary *p, const struct process_msg *m, int32_t *slot, str
 			return rc;
 	} else if (strnlen(m->port_add.devargs, sizeof(m->port_add.devargs)) ==
 		       sizeof(m->port_add.devargs) || m->port_add.devargs[0] == '\0') {
-		return fault_set(f, EINVAL, "port %s needs the devargs of a device", m->port_add.name);
+		return fault_set(f, EINVAL, "port %s needs the %s", m->port_add.name,
+				 m->port_add.kind == PORT_VHOST ? "path of a socket" : "devargs of a device");
 	}
 	return 0;
 }
@@ -282,7 +308,9 @@ port_add(struct primary *p, const struct process_msg *m, uint32_t *index, struct
 	port->mtu = m->port_add.mtu;
 	memcpy(port->mac, m->port_add.mac, sizeof(port->mac));
 	snprintf(port->name, sizeof(port->name), "%s", m->port_add.name);
-	if (port->kind == PORT_DEVICE)
+	port->agent = m->port_add.agent;
+	port->flags = m->port_add.flags;
+	if (port->kind != PORT_TAP)
 		snprintf(port->devargs, sizeof(port->devargs), "%s", m->port_add.devargs);
 	rc = port_make(p, *index, false, f);
 	if (rc < 0) {
@@ -316,7 +344,7 @@ removal_begin(struct primary *p, uint32_t index, process_key asked_by, uint32_t 
 }
 
 static bool
-all_slots_saw(struct primary *p, const struct local *l)
+all_saw(struct primary *p, struct slots *slots, const struct local *l)
 {
 	bool all = true;
 
@@ -364,14 +392,14 @@ removal_step(struct primary *p, uint32_t index)
 	struct port *port = &p->ports->p[index];
 
 	if (l->step == STEP_ACK) {
-		if (!all_slots_saw(p, l))
+		if (!all_saw(p, p->slots, l) || !all_saw(p, p->agents, l))
 			return;
 		l->step = STEP_VANISH;
 		l->since_ms = now_ms();
 		if (port->kind == PORT_TAP) {
 			tap_close(l);
 			peers_tap_removed(p, index);
-		} else {
+		} else if (port->kind == PORT_DEVICE) {
 			device_port_remove(p, index, true);
 		}
 		memset(&p->hs->port_run[index], 0, sizeof(p->hs->port_run[index]));
@@ -536,7 +564,7 @@ ports_release(struct primary *p, bool stop_devices)
 			continue;
 		if (port->kind == PORT_TAP)
 			tap_close(&p->port_set->local[i]);
-		else if (stop_devices)
+		else if (port->kind == PORT_DEVICE && stop_devices)
 			device_port_remove(p, i, false);
 	}
 	token_eal_end(p->token);
@@ -567,8 +595,9 @@ ports_links(struct primary *p)
 
 		if (port->state != PORT_ACTIVE)
 			continue;
-		up = port->kind == PORT_TAP ? tap_port_link(port->name) :
-					      device_port_link(&p->hs->port_run[i], &mbps);
+		up = port->kind == PORT_TAP   ? tap_port_link(port->name) :
+		     port->kind == PORT_VHOST ? __atomic_load_n(&port->guest, __ATOMIC_ACQUIRE) != 0 :
+						device_port_link(&p->hs->port_run[i], &mbps);
 		if (up != (port->link_up != 0))
 			log_info("port %s is %s", port->name, up ? "up" : "down");
 		port->link_up = up;

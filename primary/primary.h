@@ -36,6 +36,7 @@ struct primary {
 	struct region region;
 	bool adopted;
 	struct slots *slots;
+	struct slots *agents;
 	struct processes *processes;
 	struct ports *ports;
 	struct rte_rcu_qsbr *grace;
