@@ -22,14 +22,34 @@ KILLS = int(os.environ.get("KILLS", "30"))
 NULL, RING = 5, 6
 
 
-def add_floods(r):
-    """net_null gives zeroed frames without end; they go through a ring port and end in null."""
+SENDER = """
+import socket, time
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+end = time.monotonic() + 3600
+while time.monotonic() < end:
+    for _ in range(20):
+        try:
+            s.sendto(b"x" * 100, ("10.1.0.66", 9))
+        except OSError:
+            pass
+    time.sleep(0.001)
+"""
+
+
+def add_floods(t, r, guest):
+    """
+    net_null gives frames without end, of which none finds its way; what the guest sends to
+    10.1.0.66 goes through a ring port (out, and in again) and ends in null.
+    """
     r.vrctl(f"vif add id={NULL} name=n0 type=physical vrf=5 device.name=n0 "
             "device.devargs=net_null0,size=64,copy=1")
     r.vrctl(f"vif add id={RING} name=r0 type=physical vrf=6 device.name=r0 device.devargs=net_ring0")
-    for vrf, vif in ((5, RING), (6, NULL)):
-        r.vrctl(f"nexthop add id={vif} type=encap vrf={vrf} vif={vif}")
-        r.vrctl(f"bridge add vrf={vrf} mac=00:00:00:00:00:00 nexthop={vif}")
+    for vif in (NULL, RING):
+        r.vrctl(f"nexthop add id={vif} type=encap vrf=1 vif={vif}")
+    r.vrctl(f"bridge add vrf=1 mac=02:00:00:00:00:66 nexthop={RING}")
+    r.vrctl(f"bridge add vrf=6 mac=02:00:00:00:00:66 nexthop={NULL}")
+    guest.ip("-n", guest.netns, "neigh", "add", "10.1.0.66", "lladdr", "02:00:00:00:00:66", "dev", guest.tap)
+    t.after(guest.popen("/usr/bin/python3", "-c", SENDER).kill)
 
 
 class Churn:
@@ -105,7 +125,7 @@ def figures(r, took):
 @test(seconds=60 + KILLS * 3)
 def killed_workers_lose_no_mbuf_on_taps_null_and_ring_ports(t):
     r, a, b = t.pair()
-    add_floods(r)
+    add_floods(t, r, a)
     state = r.state()
     took = kill_at_random(r, KILLS)
     assert r.state() == state
@@ -117,7 +137,7 @@ def killed_workers_lose_no_mbuf_on_taps_null_and_ring_ports(t):
 @test(seconds=60 + KILLS * 3)
 def workers_die_while_ports_come_and_go(t):
     r, a, b = t.pair()
-    add_floods(r)
+    add_floods(t, r, a)
     churn = Churn(t, r)
     t.after(churn.stop)
     runtime = eal_runtime_files(r)
@@ -154,7 +174,7 @@ def workers_die_at_every_injected_point(t):
     os.environ.update(VR_FAULT="*:300", VR_FAULT_PROGRAM="vr-fwd", VR_FAULT_LOG=points)
     try:
         r, a, b = t.pair(bin_dir=bin_dir, conf={"backoff-ms": 20})
-        add_floods(r)
+        add_floods(t, r, a)
     finally:
         for name in ("VR_FAULT", "VR_FAULT_PROGRAM", "VR_FAULT_LOG"):
             del os.environ[name]
