@@ -348,9 +348,10 @@ all_saw(struct primary *p, struct slots *slots, const struct local *l)
 {
 	bool all = true;
 
-	for (uint32_t i = 0; i < p->slots->n; i++) {
-		struct slot *s = &p->slots->s[i];
-		struct peer *peer = s->owner == 0 ? NULL : peer_by_key(p, s->owner);
+	for (uint32_t i = 0; i < slots->n; i++) {
+		struct slot *s = &slots->s[i];
+		process_key key = slots == p->slots ? s->owner : s->animated_by;
+		struct peer *peer = key == 0 ? NULL : peer_by_key(p, key);
 
 		/* One of an older generation has ports of its own. */
 		if (peer == NULL ||
