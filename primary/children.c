@@ -24,7 +24,11 @@
 #define LOG_MODULE "spawn"
 #include "common/log.h"
 
-enum { CHILDREN_MAX = SLOTS_MAX + 1, ARGS_MAX = 512 };
+enum {
+	CHILDREN_MAX = SLOTS_MAX + 1,
+	ARGS_MAX = 512,
+	START_AGAIN_MS = 100, /* a program that cannot be executed, say while it is replaced */
+};
 
 struct child {
 	struct watch watch; /* of its pidfd, for deaths before hello */
@@ -217,7 +221,7 @@ child_start(struct primary *p, struct child *c)
 	rc = spawn(c, args);
 	if (rc < 0) {
 		c->pid = 0;
-		c->start_at_ms = now_ms() + p->conf.backoff_ms;
+		c->start_at_ms = now_ms() + START_AGAIN_MS;
 		log_error("%s cannot be started: %s", c->program, strerror(-rc));
 		return;
 	}

@@ -23,6 +23,7 @@ enum {
 	DEVARGS_MAX = 127, /* of DPDK's hot-plug requests */
 	DESCRIPTORS = 1024,
 	ETHER_HEADER = 14,
+	RINGS_MAX = 16, /* of a net_ring */
 };
 
 struct driver {
@@ -322,6 +323,19 @@ rings_drain(const struct port_run *run)
 	}
 }
 
+/* The driver makes more rings than queues, and leaves those that it does not use. */
+static void
+rings_free(const char *devargs)
+{
+	char device[RTE_DEV_NAME_MAX_LEN], name[RTE_DEV_NAME_MAX_LEN + 16];
+
+	device_name(devargs, device, sizeof(device));
+	for (unsigned int i = 0; i < RINGS_MAX; i++) {
+		snprintf(name, sizeof(name), "ETH_RXTX%u_%s", i, device);
+		rte_ring_free(rte_ring_lookup(name));
+	}
+}
+
 /* Never close first: other processes would keep a port without a device behind it. */
 void
 device_port_remove(struct primary *p, uint32_t index, bool detach_too)
@@ -338,6 +352,8 @@ device_port_remove(struct primary *p, uint32_t index, bool detach_too)
 	rings_drain(run);
 	if (detach_too)
 		detach(eth_port, devargs);
+	if (detach_too && run->hold == PORT_HOLD_RING)
+		rings_free(devargs);
 	memset(run, 0, sizeof(*run));
 	if (!detach_too)
 		return;

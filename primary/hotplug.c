@@ -34,6 +34,8 @@ struct eal_dev_mp_req {
 
 int __wrap_eal_dev_hotplug_request_to_secondary(struct eal_dev_mp_req *req);
 
+enum { CLOSED_MS = 100 }; /* from a socket's end to the process' own */
+
 static struct primary *primary;
 static uint32_t serial;
 
@@ -61,7 +63,10 @@ ask(struct peer *peer, const struct eal_dev_mp_req *req)
 		token_return(primary->token);
 		return result;
 	}
-	peer_kill_wait(peer, rc == -ETIMEDOUT ? "does not answer about a device" : "is dying");
+	if (rc == -ETIMEDOUT)
+		peer_kill_wait(peer, "does not answer about a device", 0);
+	else
+		peer_kill_wait(peer, "closed its socket", CLOSED_MS);
 	token_recover(primary->token);
 	return 0;
 }

@@ -31,7 +31,8 @@
 #include "common/log.h"
 
 enum {
-	CLOSED_MS = 1000,  /* a process that lives on without its socket is killed after this */
+	CLOSED_MS = 1000,  /* a process that lives on without its socket is killed after this, */
+	CLOSED_ATTACHING_MS = 100, /* or after this, if it holds the token */
 	SILENT_MS = 5000,  /* so long may pass between connecting and hello */
 	DEVICE_MS = 1000,  /* answers to MSG_DEVICE */
 	LATER_MAX = 256,
@@ -222,11 +223,12 @@ peer_kill(struct peer *peer, const char *why)
 }
 
 void
-peer_kill_wait(struct peer *peer, const char *why)
+peer_kill_wait(struct peer *peer, const char *why, int patience_ms)
 {
 	struct pollfd pf = {.fd = peer->pidfd, .events = POLLIN};
 
-	if (poll(&pf, 1, 0) == 1)
+	/* One that closed its socket may be dying already. */
+	if (poll(&pf, 1, patience_ms) == 1)
 		return;
 	peer_kill(peer, why);
 	if (poll(&pf, 1, 1000) != 1)
@@ -467,7 +469,7 @@ peer_free(struct primary *p, struct peer *peer)
 static void
 peer_bury(struct primary *p, struct peer *peer, const struct death *d)
 {
-	uint64_t died_us = now_us();
+	uint64_t died_us = d->us;
 	struct process *e = peer->entry;
 	struct repair_sum sum = {0};
 
@@ -507,7 +509,7 @@ peer_bury(struct primary *p, struct peer *peer, const struct death *d)
 static void
 peer_gone(struct primary *p, struct peer *peer)
 {
-	struct death d = {.status = -1};
+	struct death d = {.us = now_us(), .status = -1};
 
 	if (watchdog_hung(p->watchdog, peer->key))
 		peer->hung = true;
@@ -653,7 +655,8 @@ on_hello(struct primary *p, struct peer *peer, const struct process_msg *m)
 	 */
 	before = peer_by_pid(p, cred.pid);
 	if (before != NULL) {
-		struct death d = {.planned = true, .alive = before->state == PEER_OLD};
+		struct death d = {
+		    .us = now_us(), .planned = true, .alive = before->state == PEER_OLD};
 
 		peer_bury(p, before, &d);
 	}
@@ -741,9 +744,7 @@ on_eof(struct primary *p, struct peer *peer)
 	}
 	peer_close_socket(peer);
 	peer->closed_ms = now_ms();
-	if (peer->state == PEER_ATTACHING)
-		peer_kill(peer, "closed its socket while it held the attach token");
-	else if (peer->state == PEER_WAITING)
+	if (peer->state == PEER_WAITING)
 		peer->state = PEER_WELCOMED;
 }
 
@@ -1000,7 +1001,8 @@ peers_poll(struct primary *p)
 			peer->hung = true;
 		if (peer->n_later > 0)
 			peer_later(p, peer);
-		if (peer->closed_ms != 0 && now - peer->closed_ms > CLOSED_MS)
+		if (peer->closed_ms != 0 &&
+		    now - peer->closed_ms > (peer->state == PEER_ATTACHING ? CLOSED_ATTACHING_MS : CLOSED_MS))
 			peer_kill(peer, "lives on without its socket");
 		event_send(peer);
 		if (peer->event_due || peer->closed_ms != 0 || peer->state == PEER_ATTACHING)

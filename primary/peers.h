@@ -75,8 +75,11 @@ struct peer *peer_by_key(struct primary *p, process_key key);
 /* 0 or a negative errno; a peer whose queue is full is not at fault: -EAGAIN. */
 int peer_send(struct peer *peer, const struct process_msg *m, int fd);
 void peer_kill(struct peer *peer, const char *why);
-/* SIGKILLs it and blocks until it is really gone (its threads too), for a second at most. */
-void peer_kill_wait(struct peer *peer, const char *why);
+/*
+ * SIGKILLs it, if it does not die by itself within 'patience_ms', and blocks until it is really gone
+ * (its threads too), for a second at most.
+ */
+void peer_kill_wait(struct peer *peer, const char *why, int patience_ms);
 
 /* Tells control that a table changed. */
 void peers_event(struct primary *p);

@@ -17,6 +17,7 @@ struct primary;
 
 /* How a process ended. */
 struct death {
+	uint64_t us; /* when we learnt of it */
 	int signal; /* 0: exited, or unknown */
 	int status; /* exit status, -1: not our child, so unknown */
 	bool planned;

@@ -42,6 +42,7 @@ struct heart {
 	uint64_t beat;
 	uint64_t since_ms;   /* when 'beat' was first seen */
 	uint64_t sampled_ms; /* when the process' CPU time was last looked at, 0: not yet */
+	bool told;           /* that it gets no CPU */
 	struct cpu_time cpu;
 };
 
@@ -110,6 +111,7 @@ check_heart(struct watchdog *t, struct heart *h, const struct slot *s, uint64_t 
 		h->beat = beat;
 		h->since_ms = now;
 		h->sampled_ms = 0;
+		h->told = false;
 		return;
 	}
 	if (h->sampled_ms == 0) {
@@ -124,7 +126,10 @@ check_heart(struct watchdog *t, struct heart *h, const struct slot *s, uint64_t 
 	cpu_time_read((pid_t)(uint32_t)h->key, &cpu);
 	if (cpu_starved(&h->cpu, &cpu, now - h->sampled_ms) &&
 	    now - h->since_ms < STARVED_MAX * limit) {
-		log_warning("slot %u: no CPU for %lu ms", s->id, (unsigned long)(now - h->since_ms));
+		if (!h->told)
+			log_warning("slot %u: no CPU for %lu ms; waiting", s->id,
+				    (unsigned long)(now - h->since_ms));
+		h->told = true;
 		h->cpu = cpu;
 		h->sampled_ms = now;
 		return;
