@@ -7,6 +7,8 @@
 
 #include <string.h>
 
+#include <rte_prefetch.h>
+
 #include "common/fault_point.h"
 #include "common/pkt.h"
 #include "fwd-worker/send.h"
@@ -14,59 +16,77 @@
 
 /* --- one burst -------------------------------------------------------------------------------- */
 
-/* For benchmarks: a port's packets leave through its peer, undecided. Ports 0 and 1, 2 and 3, ...
+/*
+ * For benchmarks: a port's packets leave through its peer, undecided. Ports 0 and 1 are peers, then
+ * 2 and 3, and so on.
  */
 static void
-io_forward(struct worker *w)
+io_forward(struct worker *w, uint32_t port, uint16_t n)
 {
 	struct hand *h = w->hand;
-	struct burst *b = &w->burst;
-	uint32_t port = b->port ^ 1;
 	struct hand_group *g = &h->groups[0];
+	uint32_t out = port ^ 1;
 
-	if (port >= w->n_ports || w->tx[port].way == TX_NOWAY)
-		port = b->port;
-	b->in_vif = w->no_vif;
+	if (out >= w->n_ports || w->tx[out].way == TX_NOWAY)
+		out = port;
+	w->burst.in_vif = w->no_vif;
 	w->chained = w->tap_reader.chained;
 	w->tap_reader.chained = false;
-	g->n = (uint16_t)b->n;
-	g->port = (uint16_t)port;
-	g->queue = w->tx[port].queue;
+	g->n = n;
+	g->port = (uint16_t)out;
+	g->queue = w->tx[out].queue;
 	g->ring = -1;
 	g->seg_from = 0;
 	g->n_segs = 0;
-	memcpy(g->m, h->rx, b->n * sizeof(g->m[0]));
+	memcpy(g->m, h->rx, n * sizeof(g->m[0]));
 	h->n_groups = 1;
+}
+
+/* The 'n' packets at rx[from], which came in by 'port'. */
+static inline void
+run_stages(struct worker *w, uint32_t port, uint32_t from, uint32_t n)
+{
+	struct burst *b = &w->burst;
+
+	b->m = &w->hand->rx[from];
+	b->n = n;
+	b->port = port;
+	b->traced = 0;
+	stages_run(w);
+}
+
+static inline void
+loop_begin(struct worker *w, bool from_ring)
+{
+	w->from_ring = from_ring;
+	w->chained = false;
+	w->room = HAND_SEGS_MAX;
 }
 
 /* The hand's rx[] holds 'n' packets of 'port'. */
 static void
 burst_run(struct worker *w, uint32_t port, uint16_t n)
 {
-	struct hand *h = w->hand;
-	struct burst *b = &w->burst;
-
-	hand_run(h, n);
+	hand_run(w->hand, n);
 	FAULT_POINT("burst-run");
-	b->m = h->rx;
-	b->n = n;
-	b->port = port;
-	b->traced = 0;
-	w->from_ring = false;
-	w->packets += n;
+	loop_begin(w, false);
 	if (__builtin_expect(w->io_forward, 0))
-		io_forward(w);
+		io_forward(w, port, n);
 	else
-		stages_run(w);
+		run_stages(w, port, 0, n);
 	FAULT_POINT("burst-staged");
-	send_groups(w);
+	send_groups(w, n);
 	FAULT_POINT("burst-sent");
 }
 
-/* Nothing came: what a driver may have popped meanwhile waits in its descriptors. */
+/*
+ * Nothing came: what a driver may have popped meanwhile waits in its descriptors, and is not ours
+ * from the next epoch on.
+ */
 static inline void
 burst_none(struct hand *h)
 {
+	hand_next_epoch(h);
 	hand_set(h, (union hand_state){.where = HAND_EMPTY});
 }
 
@@ -114,28 +134,27 @@ receive_from_tap(struct worker *w, const struct rx_queue *q)
 	return n;
 }
 
-/* --- packets that another slot decided, for queues of ours ------------------------------------ */
+/* --- from other hands ------------------------------------------------------------------------- */
 
+/* A packet that another slot decided, for a queue of ours. */
 static void
-ring_group(struct worker *w, struct rte_mbuf *m)
+send_decided(struct worker *w, struct rte_mbuf *m)
 {
 	struct hand *h = w->hand;
-	const struct pkt_meta *meta = pkt_meta(m);
+	struct pkt_meta *meta = pkt_meta(m);
 	uint32_t port = meta->out_port;
-	uint32_t in_vif = meta->in_vif <= w->no_vif ? meta->in_vif : w->no_vif;
 	struct hand_group *g;
 	struct tx_port *tx;
 
-	if (meta->next != PKT_NEXT_TX || port >= w->n_ports || w->tx[port].way == TX_NOWAY ||
-	    w->tx[port].way == TX_MESH) {
-		count_drops(w, in_vif, DROP_VIF_WITHOUT_PORT, 1);
+	if (port >= w->n_ports || w->tx[port].way == TX_NOWAY || w->tx[port].way == TX_MESH ||
+	    h->n_groups == HAND_GROUPS_MAX) {
+		count_drops(w, meta->in_vif, DROP_VIF_WITHOUT_PORT, 1);
 		hand_drop(h, m);
 		return;
 	}
 	tx = &w->tx[port];
 	g = &h->groups[tx->group];
-	if (tx->group >= h->n_groups || g->port != port) {
-		/* At most BURST_MAX packets, so there are always groups enough. */
+	if (tx->group >= h->n_groups || g->port != port || g->n == BURST_MAX) {
 		tx->group = (uint16_t)h->n_groups;
 		g = &h->groups[h->n_groups++];
 		g->n = 0;
@@ -146,9 +165,47 @@ ring_group(struct worker *w, struct rte_mbuf *m)
 		g->n_segs = 0;
 	}
 	w->chained |= m->nb_segs > 1;
+	w->room -= m->nb_segs < w->room ? m->nb_segs : w->room;
 	g->m[g->n++] = m;
 }
-_Static_assert((int)BURST_MAX <= (int)HAND_GROUPS_MAX, "ring_group: one group for each packet");
+
+/* How many packets from rx[from] on came in by the same port at an agent. */
+static uint32_t
+run_length(const struct worker *w, uint32_t from, uint32_t n)
+{
+	struct rte_mbuf *const *rx = w->hand->rx;
+	uint32_t port = pkt_meta(rx[from])->in_port, i = from + 1;
+
+	while (i < n && pkt_meta(rx[i])->next == PKT_NEXT_INPUT && pkt_meta(rx[i])->in_port == port)
+		i++;
+	return i - from;
+}
+
+static void
+ring_run(struct worker *w, uint32_t n)
+{
+	struct hand *h = w->hand;
+	uint32_t len;
+
+	for (uint32_t i = 0; i < n; i++)
+		rte_prefetch0(pkt_meta(h->rx[i]));
+	for (uint32_t i = 0; i < n; i += len) {
+		struct pkt_meta *meta = pkt_meta(h->rx[i]);
+
+		len = 1;
+		if (meta->in_vif > w->no_vif)
+			meta->in_vif = w->no_vif;
+		if (meta->next == PKT_NEXT_INPUT && meta->in_port < w->n_ports) {
+			len = run_length(w, i, n);
+			run_stages(w, meta->in_port, i, len);
+		} else if (meta->next == PKT_NEXT_TX) {
+			send_decided(w, h->rx[i]);
+		} else {
+			count_drops(w, w->no_vif, DROP_PORT_WITHOUT_VIF, 1);
+			hand_drop(h, h->rx[i]);
+		}
+	}
+}
 
 uint32_t
 receive_from_ring(struct worker *w, const struct rx_ring *r)
@@ -168,13 +225,9 @@ receive_from_ring(struct worker *w, const struct rx_ring *r)
 	}
 	hand_run(h, (uint16_t)n);
 	FAULT_POINT("ring-run");
-	w->burst.n = n;
-	w->packets += n;
-	w->from_ring = true;
-	w->chained = false;
-	for (uint32_t i = 0; i < n; i++)
-		ring_group(w, h->rx[i]);
-	send_groups(w);
+	loop_begin(w, true);
+	ring_run(w, n);
+	send_groups(w, (uint16_t)n);
 	FAULT_POINT("ring-sent");
 	return n;
 }

@@ -15,8 +15,6 @@ refuse(struct worker *w, struct rte_mbuf *m, enum drop why)
 
 	if (w->from_ring) {
 		vif = pkt_meta(m)->in_vif;
-		if (vif > w->no_vif)
-			vif = w->no_vif;
 	}
 	count_drops(w, vif, why, 1);
 	hand_drop(w->hand, m);
@@ -103,7 +101,7 @@ send_to_tap(struct worker *w, uint16_t group)
 }
 
 void
-send_groups(struct worker *w)
+send_groups(struct worker *w, uint16_t n_rx)
 {
 	struct hand *h = w->hand;
 
@@ -124,10 +122,12 @@ send_groups(struct worker *w)
 			send_to_ring(w, (uint16_t)g);
 			break;
 		case TX_NOWAY:
+			refuse_rest(w, &h->groups[g], 0, DROP_VIF_WITHOUT_PORT);
 			break;
 		}
 		hand_tx_done(h, (uint16_t)g);
 		FAULT_POINT("send-done");
+		pool_trim_if_high(w->pool, (uint16_t)w->slot_index);
 	}
-	hand_finish(h, (uint16_t)w->burst.n);
+	hand_finish(h, n_rx);
 }
