@@ -12,6 +12,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "common/grace.h"
 #include "ctl/check.h"
 #include "ctl/ctl.h"
 #include "ctl/object.h"
@@ -302,6 +303,10 @@ call_run(struct call *c, uint32_t budget)
 	c->checked = true;
 	if (rc == 0)
 		rc = dispatch(c, budget);
+	if (rc == -ENOBUFS && c->refusal.code == 0) {
+		grace_poll(c->ctl->tables.grace);
+		rc = dispatch(c, budget);
+	}
 	if (rc == OBJECT_LATER) {
 		c->later = true;
 		return CALL_LATER;

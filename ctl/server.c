@@ -37,6 +37,7 @@ enum {
 	OUTPUT_LOW = 128 * 1024,  /* a client with more than this to read gets no further turns */
 	TURN_CALLS = 64,          /* requests of one turn */
 	TURN_OBJECTS = 256,       /* objects of one turn of a list */
+	READ_MAX = 64 * 1024,     /* bytes read or written at once */
 	BLOCKED_RETRY_US = 1000,
 	UNREAD_MAX_S = 60,        /* a client that reads nothing for so long is disconnected */
 	BACKLOG = 128,
@@ -110,13 +111,17 @@ on_answer(struct caller *caller, const Vrouter__Response *answer)
 	evbuffer_commit_space(out, &v, 1);
 }
 
-/* A timer, not event_active(): others' sockets are looked at before it comes. */
+/*
+ * A timer, not event_active(): others' sockets are looked at before it comes. One that is due is let
+ * be: libevent repeats on_readable() while the input is full, and would put it off for ever.
+ */
 static void
 client_take_turn(struct client *c)
 {
 	const struct timeval now = {0};
 
-	event_add(c->turn, &now);
+	if (!event_pending(c->turn, EV_TIMEOUT, NULL))
+		event_add(c->turn, &now);
 }
 
 static void
@@ -339,6 +344,8 @@ on_accept(struct evconnlistener *l, evutil_socket_t fd, struct sockaddr *peer, i
 	bufferevent_setcb(c->stream, on_readable, on_writable, on_stream_event, c);
 	bufferevent_setwatermark(c->stream, EV_READ, 0,
 				 s->ctl->conf->control_message_max + FRAME_HEADER);
+	bufferevent_set_max_single_read(c->stream, READ_MAX);
+	bufferevent_set_max_single_write(c->stream, READ_MAX);
 	bufferevent_setwatermark(c->stream, EV_WRITE, OUTPUT_LOW / 2, 0);
 	bufferevent_set_timeouts(c->stream, NULL, &unread_max);
 	bufferevent_enable(c->stream, EV_READ | EV_WRITE);
