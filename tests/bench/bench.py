@@ -393,7 +393,7 @@ class Bench:
                 say(f"bench: {name} ({turn + 1}/{self.repeat})")
                 try:
                     results[name].append(measure(self, name))
-                except LabError as failure:
+                except (LabError, OSError, subprocess.SubprocessError) as failure:
                     print(f"bench: {name}: {failure}", file=sys.stderr)
                     del results[name]
                     good = False
@@ -405,6 +405,8 @@ class Bench:
         if os.environ.get("JSON"):
             for line in lines:
                 print(json.dumps(line))
+            return
+        if not lines:
             return
         reference = [line for line in lines if line["name"] == REFERENCE]
         print()
