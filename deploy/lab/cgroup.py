@@ -21,7 +21,7 @@ class Cgroup:
     """A group of the lab's, with the limits given: memory in bytes, pids, cpu in percent."""
 
     def __init__(self, lab, name, **limits):
-        self.name = f"{lab.mark}-{os.path.basename(lab.dir)}-{name}"
+        self.name = lab.name(name)
         self.dirs = []
         try:
             for limit, value in limits.items():

@@ -101,6 +101,19 @@ class Lab:
         self.children.append(child)
         return child
 
+    def name(self, of):
+        """A name that nobody else on the machine has, and that says to which lab it belongs."""
+        if self.dir == os.environ["VR_LAB"]:
+            return f"{self.mark}-{of}"
+        return f"{self.mark}-{os.path.basename(self.dir)}-{of}"
+
+    def tap_name(self, of, n):
+        """Likewise, within the 15 bytes that a network interface may have."""
+        mark = self.mark.rpartition("-")[2]
+        if self.dir == os.environ["VR_LAB"]:
+            return f"{of}-{mark}"[:15]
+        return f"t{n}{os.path.basename(self.dir)[:5]}-{mark}"[:15]
+
     def router(self, name="r", **options):
         r = Router(self, name, **options)
         self.routers.append(r)
@@ -144,7 +157,7 @@ class Router:
         self.run_dir = os.path.join(self.dir, "run")
         self.bin_dir = bin_dir or os.environ.get("VR_BUILD", os.path.join(REPO, "build/release")) + "/bin"
         self.huge = huge or os.path.join(os.environ["VR_LAB"], "huge")
-        self.instance = f"{lab.mark}-{os.path.basename(lab.dir)}-{name}"
+        self.instance = lab.name(name)
         self.config = os.path.join(self.dir, "vrouter.conf")
         self.socket = os.path.join(self.run_dir, "control.sock")
         self.log = os.path.join(self.dir, "log")
@@ -376,7 +389,7 @@ class Guest:
     def __init__(self, lab, name):
         self.lab = lab
         self.name = name
-        self.netns = f"{lab.mark}-{os.path.basename(lab.dir)}-{name}" if lab.dir != os.environ["VR_LAB"] else f"{lab.mark}-{name}"
+        self.netns = lab.name(name)
         self.ip("netns", "add", self.netns)
         self.ip("-n", self.netns, "link", "set", "lo", "up")
 
@@ -428,17 +441,6 @@ class Guest:
 
     def close(self):
         subprocess.run(["ip", "netns", "delete", self.netns], capture_output=True)
-
-
-def tap_name(self, name, n):
-    """Unique on the machine, at most 15 bytes, and readable where that is possible."""
-    mark = self.mark.rpartition("-")[2]
-    if self.dir == os.environ["VR_LAB"]:
-        return f"{name}-{mark}"[:15]
-    return f"t{n}{os.path.basename(self.dir)[:5]}-{mark}"[:15]
-
-
-Lab.tap_name = tap_name
 
 
 class Probes:

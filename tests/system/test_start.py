@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Starting and stopping: in any order, never twice, with nothing left over."""
 
+import mmap
 import os
 import re
 import signal
@@ -112,13 +113,16 @@ def region_file(r):
 
 def alter_layout(path, name):
     """Raises the major version in the region's record of a struct (common/region.h)."""
-    import mmap
-
+    first, size = 72, 48  # where records begin, and bytes of one
     with open(path, "r+b") as f, mmap.mmap(f.fileno(), 0) as m:
-        at = m.find(b"\0" + name + b"\0", 0, 1 << 16) + 1
-        assert at > 0, f"no layout record of {name}"
-        (major,) = struct.unpack_from("<H", m, at + 32)
-        struct.pack_into("<H", m, at + 32, major + 1)
+        (n,) = struct.unpack_from("<I", m, 40)
+        for at in range(first, first + n * size, size):
+            if m[at : at + 32].rstrip(b"\0") == name:
+                (major,) = struct.unpack_from("<H", m, at + 32)
+                struct.pack_into("<H", m, at + 32, major + 1)
+                break
+        else:
+            raise AssertionError(f"no layout record of {name} among {n}")
     return name.decode()
 
 

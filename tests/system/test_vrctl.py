@@ -8,7 +8,7 @@ from runner import test
 
 READS = [
     "status",
-    "hello",
+    "hello get",
     "process list",
     "slot list",
     "slot get id=10",
@@ -24,7 +24,7 @@ READS = [
     "nexthop get id=100",
     "bridge list",
     "bridge get vrf=1 mac=02:00:00:00:00:01",
-    "log",
+    "log get",
 ]
 
 
@@ -86,6 +86,7 @@ REFUSED = [
     ("vif add id=1 type=virtual mtu=10", "64"),
     ("vif del id=99", "vif 99"),
     ("bridge add vrf=256 mac=02:00:00:00:00:aa nexthop=1", "255"),
+    ("bridge add vrf=1 mac=02:00 nexthop=1", "mac"),
     ("bridge del vrf=1 mac=02:00:00:00:00:aa", "bridge"),
     ("slot get id=99", "slot 99"),
     ("table get name=nonsense", "nonsense"),
@@ -101,7 +102,6 @@ WRONG = [
     "nexthop add id=1 type=nonsense",
     "nexthop add id=1 colour=red",
     "nexthop add id",
-    "bridge add vrf=1 mac=02:00 nexthop=1",
     "--nonsense status",
 ]
 
