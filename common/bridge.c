@@ -53,7 +53,7 @@ key_pack(const struct bridge_key *k)
 {
 	uint64_t mac; /* and two bytes to be shifted out */
 
-	memcpy(&mac, k->mac, sizeof(mac));
+	memcpy(&mac, (const char *)k + offsetof(struct bridge_key, mac), sizeof(mac));
 	return mac << 16 | (uint16_t)(k->vrf + 1);
 }
 
@@ -129,18 +129,17 @@ static __attribute__((noinline)) uint64_t
 lookup_second(const struct bridge *b, const uint64_t *packed, uint64_t missing, uint32_t *nexthop)
 {
 	uint32_t n_buckets = b->n_buckets;
-	uint32_t at[BURST_MAX];
 	uint64_t found = 0;
 
 	for (uint64_t left = missing; left != 0; left &= left - 1) {
 		int i = __builtin_ctzll(left);
 
-		at[i] = second_bucket(hash(packed[i]), n_buckets);
-		__builtin_prefetch(&b->bucket[at[i]]);
+		__builtin_prefetch(&b->bucket[second_bucket(hash(packed[i]), n_buckets)]);
 	}
 	for (uint64_t left = missing; left != 0; left &= left - 1) {
 		int i = __builtin_ctzll(left);
-		const struct bridge_bucket *bucket = &b->bucket[at[i]];
+		const struct bridge_bucket *bucket =
+		    &b->bucket[second_bucket(hash(packed[i]), n_buckets)];
 		uint32_t m = match(bucket, packed[i]);
 
 		nexthop[i] = value_at(bucket, m);

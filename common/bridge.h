@@ -5,8 +5,8 @@
  *
  * A bucket holds four cells: four keys of 8 bytes, which are all of VRF and MAC, and four values of
  * 8 bytes; a key may stand in its first or its second bucket. So a lookup usually touches one cache
- * line, and compares whole keys. One release store of a key publishes or removes an entry, one store
- * of a value replaces its nexthop. An emptied cell is used again after a grace period.
+ * line, and compares whole keys. One release store of a key publishes or removes an entry, one
+ * store of a value replaces its nexthop. An emptied cell is used again after a grace period.
  *
  * So a reader sees an entry whole or not at all, and a writer may die on any line: until the key is
  * stored nothing happened. An entry moved to its second bucket stands in both for a moment; the
@@ -36,8 +36,9 @@ void bridge_init(struct bridge *b, uint32_t entries);
 
 /*
  * Writer, process-local state. Finishes what the last writer left and counts the entries, so it
- * costs time by table size. NULL when out of memory, or when 'grace' can defer no more. 'grace' may be
- * NULL when there are no readers (tests). With it, nothing may poll it after the writer is destroyed.
+ * costs time by table size. NULL when out of memory, or when 'grace' can defer no more. 'grace' may
+ * be NULL when there are no readers (tests). With it, nothing may poll it after the writer is
+ * destroyed.
  */
 struct bridge_writer;
 struct bridge_writer *bridge_writer_create(struct bridge *b, struct grace *grace);
@@ -63,8 +64,8 @@ uint32_t bridge_capacity(const struct bridge *b);
 /*
  * Dump: visits entries from *cursor on (start with 0), at most 'max'; sets *cursor to where to go
  * on, or to UINT64_MAX at the end. Returns how many were stored. An entry that is moved
- * between two calls may be missed (struct bridge counts moves; they are rare, and none happens while
- * nothing is added).
+ * between two calls may be missed (struct bridge counts moves; they are rare, and none happens
+ * while nothing is added).
  */
 uint32_t bridge_walk(const struct bridge *b, uint64_t *cursor, uint32_t max,
 		     struct bridge_key *keys, uint32_t *nexthops);

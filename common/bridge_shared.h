@@ -21,10 +21,10 @@ struct bridge {
 	uint32_t n_buckets;
 	uint32_t capacity; /* entries it is made for */
 	/* the writer writes */
-	uint32_t used;     /* entries present */
-	uint32_t refused;  /* entries that found no room */
-	uint64_t moving;   /* cell that an entry is being moved out of, + 1; 0: none */
-	uint64_t moved;    /* entries ever moved to their second bucket */
+	uint32_t used;    /* entries present */
+	uint32_t refused; /* entries that found no room */
+	uint64_t moving;  /* cell that an entry is being moved out of, + 1; 0: none */
+	uint64_t moved;   /* entries ever moved to their second bucket */
 	uint64_t reserved[4];
 	struct bridge_bucket bucket[];
 } __attribute__((aligned(CACHE_LINE)));

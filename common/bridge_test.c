@@ -7,7 +7,7 @@
 #ifndef FAULT_POINTS
 #define FAULT_POINTS
 #endif
-#include "common/bridge.c"
+#include "common/bridge.c" /* NOLINT(bugprone-suspicious-include) */
 
 #include <pthread.h>
 #include <setjmp.h>

@@ -343,7 +343,7 @@ set_text(char *to, const struct option *o, const char *value, struct fault *f)
 	rc = check_value(o, value, 0, f);
 	if (rc < 0)
 		return rc;
-	strcpy(to, value);
+	snprintf(to, CONF_TEXT, "%s", value);
 	return 0;
 }
 
@@ -403,7 +403,7 @@ conf_defaults(struct conf *c)
 		else if (o->kind == KIND_ENUM)
 			*(uint32_t *)member(c, o) = (uint32_t)o->def;
 		else if (o->kind == KIND_STR)
-			strcpy(member(c, o), o->text);
+			snprintf(member(c, o), CONF_TEXT, "%s", o->text);
 	}
 	c->n_slots = 1;
 	c->slot_ids[0] = SLOT_DEFAULT;

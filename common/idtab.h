@@ -18,10 +18,10 @@
 
 /* Shared. Followed by refs[ids], then entries[entries] at the next cache line. */
 struct idtab {
-	uint32_t ids;        /* ids are 0 .. ids - 1 */
-	uint32_t entries;    /* more than ids: room for entries that wait for a grace period */
-	uint32_t entry_size; /* bytes, a multiple of 64 */
-	uint32_t used;       /* ids present; the writer's, for people to look at */
+	uint32_t ids;            /* ids are 0 .. ids - 1 */
+	uint32_t entries;        /* more than ids: room for entries that wait for a grace period */
+	uint32_t entry_size;     /* bytes, a multiple of 64 */
+	uint32_t used;           /* ids present; the writer's, for people to look at */
 	uint64_t refs_offset;    /* from this struct */
 	uint64_t entries_offset; /* from this struct */
 	uint64_t reserved[3];

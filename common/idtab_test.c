@@ -7,7 +7,7 @@
 #ifndef FAULT_POINTS
 #define FAULT_POINTS
 #endif
-#include "common/idtab.c"
+#include "common/idtab.c" /* NOLINT(bugprone-suspicious-include) */
 
 #include <pthread.h>
 #include <setjmp.h>

@@ -34,15 +34,15 @@ void need_compute(const struct conf *conf, uint64_t page, struct need *need);
 void need_print(const struct need *need, char text[NEED_TEXT]);
 
 /*
- * Pages that can still be had on a filesystem. A hugetlbfs mounted without a limit does not say; there
- * it is what the kernel has free and not promised, and what it may still find (overcommit).
+ * Pages that can still be had on a filesystem. A hugetlbfs mounted without a limit does not say;
+ * there it is what the kernel has free and not promised, and what it may still find (overcommit).
  */
 uint64_t need_free_pages(const struct statfs *fs);
 
 /*
  * Compares with the free pages of hugepage-dir's filesystem, to which those of an instance's region
- * that is there already are added, since it is adopted. -ENOMEM with the sentence above and how many
- * are free; -ENOTSUP when the directory is no hugetlbfs.
+ * that is there already are added, since it is adopted. -ENOMEM with the sentence above and how
+ * many are free; -ENOTSUP when the directory is no hugetlbfs.
  */
 int need_check(const struct conf *conf, struct fault *f);
 

@@ -81,10 +81,10 @@ a_directory_that_is_no_hugetlbfs_is_refused(void **state)
 	struct fault f;
 
 	(void)state;
-	strcpy(conf.hugepage_dir, "/");
+	snprintf(conf.hugepage_dir, sizeof(conf.hugepage_dir), "/");
 	assert_int_equal(need_check(&conf, &f), -ENOTSUP);
 	assert_string_equal(f.text, "hugepage-dir = /: is no hugetlbfs");
-	strcpy(conf.hugepage_dir, "/nonexistent");
+	snprintf(conf.hugepage_dir, sizeof(conf.hugepage_dir), "/nonexistent");
 	assert_int_equal(need_check(&conf, &f), -ENOENT);
 	assert_string_equal(f.text, "hugepage-dir = /nonexistent: No such file or directory");
 }

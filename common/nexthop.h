@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A nexthop: what happens to a packet whose lookup ended here. The id is the client's (32 bit, below
- * the configured table size). Types are declared in nexthop_types.def.
+ * A nexthop: what happens to a packet whose lookup ended here. The id is the client's (32 bit,
+ * below the configured table size). Types are declared in nexthop_types.def.
  */
 #ifndef COMMON_NEXTHOP_H
 #define COMMON_NEXTHOP_H
@@ -20,9 +20,9 @@ enum nexthop_type {
 enum nexthop_family { NEXTHOP_FAMILY_BRIDGE, NEXTHOP_FAMILY_INET, NEXTHOP_FAMILY_INET6 };
 
 enum {
-	NEXTHOP_REWRITE_MAX = 32,  /* bytes of link-layer header */
-	NEXTHOP_MEMBERS_MAX = 16,  /* of one composite; composites nest */
-	NEXTHOP_DEPTH_MAX = 4,     /* composites within composites */
+	NEXTHOP_REWRITE_MAX = 32, /* bytes of link-layer header */
+	NEXTHOP_MEMBERS_MAX = 16, /* of one composite; composites nest */
+	NEXTHOP_DEPTH_MAX = 4,    /* composites within composites */
 };
 
 /* Shared, immutable once published. */

@@ -9,6 +9,7 @@
  */
 #include "common/region.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -357,6 +358,7 @@ make(struct region *r, const struct conf *c, uint64_t page, struct fault *f)
 	if (rc < 0)
 		return rc;
 	h = r->header;
+	assert(h != NULL);
 	h->address = c->region_address;
 	h->size = size;
 	h->created_ms = now_ms();
@@ -385,6 +387,7 @@ adopt(struct region *r, const struct region_header *found, const struct conf *c,
 	rc = map(r, found->address, found->size, f);
 	if (rc < 0)
 		return rc;
+	assert(r->header != NULL);
 	rc = slots_adopt(region_table(r, "slots"), c, f);
 	if (rc < 0)
 		return rc;
@@ -421,7 +424,7 @@ open_file(struct region *r, const char *path, int flags, struct fault *f)
 	if (strlen(path) >= sizeof(r->path))
 		return fault_set(f, ENAMETOOLONG, "%.100s...: path of the region is too long",
 				 path);
-	strcpy(r->path, path);
+	snprintf(r->path, sizeof(r->path), "%s", path);
 	r->fd = open(path, O_RDWR | O_CLOEXEC | flags, 0600);
 	if (r->fd < 0)
 		return fault_set(f, errno, "%.100s: %m", path);

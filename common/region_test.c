@@ -6,7 +6,7 @@
 #ifndef FAULT_POINTS
 #define FAULT_POINTS
 #endif
-#include "common/region.c"
+#include "common/region.c" /* NOLINT(bugprone-suspicious-include) */
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -39,6 +39,7 @@ created(bool want_adopted)
 	if (region_create(&r, &conf, &adopted, &fault) < 0)
 		fail_msg("%s", fault.text);
 	assert_int_equal(adopted, want_adopted);
+	assert(r.header != NULL);
 	return r;
 }
 
@@ -134,6 +135,7 @@ a_region_with_other_sizes_is_refused_and_left_alone(void **state)
 static struct region_layout *
 layout_of(struct region *r, const char *name)
 {
+	assert(r->header != NULL);
 	return (struct region_layout *)(uintptr_t)layout_find(r->header, name);
 }
 
@@ -341,8 +343,8 @@ setup(void **state)
 	if (!made && mkdtemp(dir) == NULL)
 		return -1;
 	made = true;
-	strcpy(conf.hugepage_dir, dir);
-	strcpy(conf.instance, "test");
+	snprintf(conf.hugepage_dir, sizeof(conf.hugepage_dir), "%s", dir);
+	snprintf(conf.instance, sizeof(conf.instance), "test");
 	snprintf(path, sizeof(path), "%s/test.region", dir);
 	return 0;
 }
