@@ -19,7 +19,9 @@ describe_slot(const struct ctl *ctl, uint32_t index, struct call *call)
 
 	m.has_id_case = VROUTER__SLOT__HAS_ID_ID;
 	m.id = s->id;
-	m.pid = describe_pid(__atomic_load_n(&s->animated_by, __ATOMIC_RELAXED));
+	/* Without an owner, the one that animates it is dead, and not repaired yet. */
+	if (__atomic_load_n(&s->owner, __ATOMIC_RELAXED) != 0)
+		m.pid = describe_pid(__atomic_load_n(&s->animated_by, __ATOMIC_RELAXED));
 	m.core = s->core;
 	m.busy_percent = rates.busy_percent;
 	m.packets_per_second = rates.packets_per_second;

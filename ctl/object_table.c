@@ -75,11 +75,11 @@ describe_table(const struct ctl *ctl, uint32_t index, struct call *call)
 	m.name = (char *)(uintptr_t)name;
 	m.writer = (char *)(uintptr_t)declared[index].writer;
 	m.text = (char *)(uintptr_t)declared[index].text;
-	if (use.counted) {
+	if (use.counted && use.fills) {
 		m.has_used_case = VROUTER__TABLE__HAS_USED_USED;
 		m.used = use.used;
-		m.size = use.size;
 	}
+	m.size = use.size;
 	if (info != NULL)
 		m.size_bytes = info->size;
 	call_object(call, &m.base);

@@ -26,7 +26,7 @@
 #include "common/log.h"
 
 enum {
-	REPLY_MAX_MS = 10000, /* of a request, waiting for a primary included */
+	REPLY_MAX_MS = 8000, /* of a request, waiting for a primary included */
 	SWEEP_MS = 500,
 };
 

@@ -249,7 +249,7 @@ print_tables(const struct vrctl *v, const struct objects *tables, const struct o
 	for (size_t i = 0; t != NULL && i < tables->n; i++) {
 		const Vrouter__Table *e = tables->list[i]->table;
 
-		if (e->has_used_case == 0 || strcmp(e->name, "slots") == 0)
+		if (e->has_used_case == 0)
 			continue;
 		text_table_cell(t, e->name);
 		text_table_cellf(t, "%" PRIu64, e->used);
