@@ -223,7 +223,8 @@ text_table_print(const struct text_table *t, FILE *out, unsigned int width)
 	for (size_t r = 0; r < n_rows(t); r++)
 		print_row(t, out, widths, &t->cells[r * t->n_columns]);
 	if (left_out != 0)
-		fprintf(out, "(%u columns found no room; --json has them)\n", left_out);
+		fprintf(out, "(%u more column%s found no room; --wide shows all)\n", left_out,
+			left_out == 1 ? "" : "s");
 }
 
 unsigned int
