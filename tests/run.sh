@@ -61,16 +61,41 @@ unit_address_run() { build WERROR=1 SAN=address check-unit T="$1"; }
 unit_undefined_list() { unit_list; }
 unit_undefined_run() { build WERROR=1 SAN=undefined check-unit T="$1"; }
 
-packet_list() { [ ! -x "$here/packet/run.sh" ] || "$here/packet/run.sh" --list; }
-packet_run() { "$here/packet/run.sh" ${1:+"$1"}; }
+unit_deaths_list() { unit_list | grep kill; }
+unit_deaths_run() { build WERROR=1 FLAVOUR=fault check-unit T="${1:-kill}"; }
 
-system_list() { "$here/system/run.sh" --list; }
-system_run() { "$here/system/run.sh" ${1:+"$1"}; }
+packet_list() { sed -n 's/^\t *[A-Z_]*TEST(\([a-z0-9_]*\)),$/\1/p' "$here"/packet/*_test.c; }
+packet_run() {
+	"$here/packet/run.sh" 2>&1 | of_cmocka
+	return "${PIPESTATUS[0]}"
+}
+
+# What a cmocka program says, in our words; what it had to say about a failed test is left as it is.
+of_cmocka() {
+	awk '
+	/^\[==========\] .* run\.$/ && begun { over = 1 }
+	/^\[==========\] Running/ { begun = 1 }
+	over { next }
+	/^\[       OK \]/ { sub(/^\[       OK \] /, "ok   "); print; next }
+	/^\[  FAILED  \]/ { sub(/^\[  FAILED  \] /, "FAIL "); print; next }
+	/^\[  SKIPPED \]/ { sub(/^\[  SKIPPED \] /, "skip "); print; next }
+	/^\[ RUN      \]|^\[==========\]/ { next }
+	{ print; fflush() }'
+}
+
+# With programs that can be told to die at a point of their own choice, built on the side.
+system_list() { "$here/system/run.sh" --list ${1:+"$1"}; }
+system_run() {
+	if system_list "$1" | grep -q injected; then
+		build WERROR=1 FLAVOUR=fault all && export KILLS_BIN=$BUILD/fault/bin
+	fi
+	"$here/system/run.sh" ${1:+"$1"}
+}
 
 demo_list() { echo "the whole show holds"; }
 demo_run() { "$repo/deploy/demo.sh" --check; }
 
-stages='unit unit_address unit_undefined packet system demo'
+stages='unit unit_address unit_undefined unit_deaths packet system demo'
 
 # Names of a stage's tests that contain the pattern, as --list shows them.
 stage_tests() { "$1_list" 2>/dev/null | sed "s|^|$1: |" | grep -F -- "$pattern"; }
