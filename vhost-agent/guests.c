@@ -1,0 +1,365 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Sockets of guests and what rte_vhost says about them. See guests.h.
+ *
+ * rte_vhost calls back from threads of its own, or from within rte_vhost_driver_unregister() on the
+ * main thread; so the table's lock is never held around a call into rte_vhost. All of rte_vhost's
+ * memory is this process' own (common/private_heap.h): nobody else cares when we die in it.
+ */
+#include "vhost-agent/guests.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <linux/virtio_config.h>
+#include <linux/virtio_net.h>
+
+#include <rte_vhost.h>
+
+#define LOG_MODULE "guest"
+#include "common/fault_point.h"
+#include "common/log.h"
+#include "vhost-agent/pump.h"
+
+enum { RETRY_MS = 1000, QUEUE_BITS = 32 };
+
+/* A guest that agreed on nothing is still one. */
+#define GUEST_IS_THERE (UINT64_C(1) << VHOST_USER_F_PROTOCOL_FEATURES)
+
+/*
+ * Not offered: packed rings, because what is on its way in one is lost when an agent dies; and
+ * segmentation that mbufs or the other kinds of ports cannot express.
+ */
+#define FEATURES_OFF                                                                        \
+	(UINT64_C(1) << VIRTIO_F_RING_PACKED | UINT64_C(1) << VIRTIO_NET_F_HOST_UFO |        \
+	 UINT64_C(1) << VIRTIO_NET_F_GUEST_UFO | UINT64_C(1) << VIRTIO_NET_F_HOST_ECN |      \
+	 UINT64_C(1) << VIRTIO_NET_F_GUEST_ECN)
+
+struct guests {
+	struct ports *ports;
+	uint32_t agent;
+	struct pump *pump;
+	struct guest_list *list; /* what the pump has */
+	pthread_mutex_t lock;	 /* of guest[], against rte_vhost's threads */
+	struct guest *guest[];	 /* [ports->n] */
+};
+
+/* rte_vhost's callbacks have no argument of ours. */
+static struct guests *the_guests;
+
+static uint64_t
+now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+/* --- rte_vhost's threads ---------------------------------------------------------------------- */
+
+/* The guest behind a device; it stays until its socket is unregistered, which waits for us. */
+static struct guest *
+guest_of(int vid)
+{
+	struct guests *gs = the_guests;
+	struct guest *found = NULL;
+	char path[GUEST_PATH_LEN] = "";
+
+	if (rte_vhost_get_ifname(vid, path, sizeof(path)) < 0)
+		return NULL;
+	pthread_mutex_lock(&gs->lock);
+	for (uint32_t i = 0; i < gs->ports->n && found == NULL; i++)
+		if (gs->guest[i] != NULL && strcmp(gs->guest[i]->path, path) == 0)
+			found = gs->guest[i];
+	pthread_mutex_unlock(&gs->lock);
+	return found;
+}
+
+static int
+on_new_device(int vid)
+{
+	struct guest *g = guest_of(vid);
+	uint64_t features = 0;
+
+	if (g == NULL)
+		return -1;
+	if (__atomic_load_n(&g->vid, __ATOMIC_ACQUIRE) != GUEST_NONE) {
+		log_warning("%s: a second guest connects; it is not served", g->path);
+		return -1;
+	}
+	rte_vhost_get_negotiated_features(vid, &features);
+	g->features = features;
+	__atomic_store_n(&g->entry->guest, features | GUEST_IS_THERE, __ATOMIC_RELEASE);
+	FAULT_POINT("guest-new");
+	__atomic_store_n(&g->vid, vid, __ATOMIC_RELEASE);
+	log_info("port %u: the guest at %s is there, features 0x%llx", g->port, g->path,
+		 (unsigned long long)features);
+	return 0;
+}
+
+static void
+on_destroy_device(int vid)
+{
+	struct guest *g = guest_of(vid);
+
+	if (g == NULL || __atomic_load_n(&g->vid, __ATOMIC_ACQUIRE) != vid)
+		return;
+	__atomic_store_n(&g->vid, GUEST_NONE, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&g->entry->guest, 0, __ATOMIC_RELEASE);
+	FAULT_POINT("guest-gone");
+	pump_sync(the_guests->pump);
+	log_info("port %u: the guest at %s is gone", g->port, g->path);
+}
+
+/* May be called with the queue's lock held: nothing here waits for the pump. */
+static int
+on_vring_state(int vid, uint16_t queue, int enable)
+{
+	struct guest *g = guest_of(vid);
+	uint32_t *ready, bit;
+
+	if (g == NULL || queue / 2 >= QUEUE_BITS)
+		return 0;
+	ready = queue % 2 == 0 ? &g->rx_ready : &g->tx_ready;
+	bit = UINT32_C(1) << queue / 2;
+	if (enable)
+		__atomic_fetch_or(ready, bit, __ATOMIC_RELEASE);
+	else
+		__atomic_fetch_and(ready, ~bit, __ATOMIC_RELEASE);
+	return 0;
+}
+
+static void
+on_connection_gone(int vid)
+{
+	struct guest *g = guest_of(vid);
+
+	if (g == NULL)
+		return;
+	__atomic_store_n(&g->rx_ready, 0, __ATOMIC_RELEASE);
+	__atomic_store_n(&g->tx_ready, 0, __ATOMIC_RELEASE);
+}
+
+static const struct rte_vhost_device_ops ops = {
+	.new_device = on_new_device,
+	.destroy_device = on_destroy_device,
+	.vring_state_changed = on_vring_state,
+	.destroy_connection = on_connection_gone,
+};
+
+/* --- sockets ---------------------------------------------------------------------------------- */
+
+/* A socket file that nobody listens at is a dead agent's. */
+static void
+remove_stale(const char *path)
+{
+	struct sockaddr_un a = {.sun_family = AF_UNIX};
+	struct stat st;
+	int sock;
+
+	if (lstat(path, &st) < 0 || !S_ISSOCK(st.st_mode))
+		return;
+	sock = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (sock < 0)
+		return;
+	memcpy(a.sun_path, path, strlen(path) + 1);
+	if (connect(sock, (struct sockaddr *)&a, sizeof(a)) < 0 && errno == ECONNREFUSED)
+		unlink(path);
+	close(sock);
+}
+
+static int
+try_register(struct guest *g)
+{
+	bool server = (g->flags & PORT_VHOST_SERVER) != 0;
+
+	if (server)
+		remove_stale(g->path);
+	if (rte_vhost_driver_register(g->path, server ? 0 : RTE_VHOST_USER_CLIENT) < 0)
+		return -EIO;
+	if (rte_vhost_driver_disable_features(g->path, FEATURES_OFF) == 0 &&
+	    rte_vhost_driver_callback_register(g->path, &ops) == 0 &&
+	    rte_vhost_driver_start(g->path) == 0)
+		return 0;
+	rte_vhost_driver_unregister(g->path);
+	return -EIO;
+}
+
+static void
+register_guest(struct guest *g)
+{
+	bool first = g->retry_ms == 0;
+
+	g->registered = try_register(g) == 0;
+	g->retry_ms = g->registered ? 0 : now_ms() + RETRY_MS;
+	if (g->registered)
+		log_info("port %u: %s %s", g->port,
+			 (g->flags & PORT_VHOST_SERVER) != 0 ? "listening at" : "looking for a guest at",
+			 g->path);
+	else if (first)
+		log_error("port %u: the socket %s cannot be used; trying again and again", g->port,
+			  g->path);
+}
+
+/* --- in step with the port table -------------------------------------------------------------- */
+
+static bool
+is_ours(const struct guests *gs, const struct port *p)
+{
+	return __atomic_load_n(&p->state, __ATOMIC_ACQUIRE) == PORT_ACTIVE &&
+	       p->kind == PORT_VHOST && p->agent == gs->agent;
+}
+
+static bool
+is_same(const struct guest *g, const struct port *p)
+{
+	return strncmp(g->path, p->devargs, sizeof(g->path)) == 0 && g->flags == p->flags &&
+	       g->queues == p->queues;
+}
+
+static struct guest *
+guest_make(struct guests *gs, uint32_t index)
+{
+	struct port *p = &gs->ports->p[index];
+	struct guest *g;
+
+	if (strnlen(p->devargs, sizeof(p->devargs)) >= sizeof(g->path)) {
+		log_error("port %u: %.120s is too long for a socket", index, p->devargs);
+		return NULL;
+	}
+	if (posix_memalign((void **)&g, CACHE_LINE, sizeof(*g)) != 0)
+		return NULL;
+	memset(g, 0, sizeof(*g));
+	g->entry = p;
+	g->port = (uint16_t)index;
+	g->queues = p->queues;
+	g->flags = p->flags;
+	memcpy(g->path, p->devargs, strlen(p->devargs) + 1);
+	g->vid = GUEST_NONE;
+	g->quiet_vid = GUEST_NONE;
+	return g;
+}
+
+static void
+place_set(struct guests *gs, uint32_t index, struct guest *g)
+{
+	pthread_mutex_lock(&gs->lock);
+	gs->guest[index] = g;
+	pthread_mutex_unlock(&gs->lock);
+}
+
+/* Gives the pump all guests there are, but for one; afterwards the pump knows nothing else. */
+static void
+list_publish(struct guests *gs, const struct guest *without)
+{
+	uint32_t n = gs->ports->n;
+	struct guest_list *l = calloc(1, sizeof(*l) + 2 * n * sizeof(l->g[0])), *old = gs->list;
+
+	if (l == NULL) {
+		log_error("out of memory");
+		exit(EXIT_FAILURE);
+	}
+	l->n_ports = n;
+	l->by_port = &l->g[n];
+	for (uint32_t i = 0; i < n; i++) {
+		struct guest *g = gs->guest[i];
+
+		if (g == NULL || g == without)
+			continue;
+		l->g[l->n++] = g;
+		l->by_port[i] = g;
+	}
+	gs->list = l;
+	pump_guests(gs->pump, l);
+	free(old);
+}
+
+static void
+guest_remove(struct guests *gs, uint32_t index)
+{
+	struct guest *g = gs->guest[index];
+
+	list_publish(gs, g);
+	if (g->registered)
+		rte_vhost_driver_unregister(g->path);
+	place_set(gs, index, NULL);
+	log_info("port %u: %s is closed", index, g->path);
+	free(g);
+}
+
+struct guests *
+guests_create(struct ports *ports, uint32_t agent, struct pump *pump)
+{
+	struct guests *gs = calloc(1, sizeof(*gs) + ports->n * sizeof(gs->guest[0]));
+
+	if (gs == NULL)
+		return NULL;
+	gs->ports = ports;
+	gs->agent = agent;
+	gs->pump = pump;
+	pthread_mutex_init(&gs->lock, NULL);
+	the_guests = gs;
+	list_publish(gs, NULL);
+	return gs;
+}
+
+void
+guests_destroy(struct guests *gs)
+{
+	if (gs == NULL)
+		return;
+	for (uint32_t i = 0; i < gs->ports->n; i++)
+		if (gs->guest[i] != NULL)
+			guest_remove(gs, i);
+	pump_guests(gs->pump, NULL);
+	free(gs->list);
+	pthread_mutex_destroy(&gs->lock);
+	free(gs);
+}
+
+void
+guests_update(struct guests *gs)
+{
+	bool changed = false;
+
+	for (uint32_t i = 0; i < gs->ports->n; i++) {
+		const struct port *p = &gs->ports->p[i];
+		struct guest *g = gs->guest[i];
+
+		if (g != NULL && (!is_ours(gs, p) || !is_same(g, p))) {
+			guest_remove(gs, i);
+			g = NULL;
+		}
+		if (g != NULL || !is_ours(gs, p))
+			continue;
+		g = guest_make(gs, i);
+		place_set(gs, i, g);
+		changed |= g != NULL;
+	}
+	if (changed)
+		list_publish(gs, NULL);
+	for (uint32_t i = 0; i < gs->ports->n; i++) {
+		struct guest *g = gs->guest[i];
+
+		if (g != NULL && !g->registered && now_ms() >= g->retry_ms)
+			register_guest(g);
+	}
+}
+
+int
+guests_wait_ms(const struct guests *gs)
+{
+	for (uint32_t i = 0; i < gs->ports->n; i++)
+		if (gs->guest[i] != NULL && !gs->guest[i]->registered)
+			return RETRY_MS;
+	return -1;
+}

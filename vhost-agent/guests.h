@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The guests of this agent: their sockets, as the port table has them, and what rte_vhost says about
+ * them. The main thread keeps them in step with the table; rte_vhost's own threads tell when a guest
+ * comes and goes; the pump (pump.h) moves their packets.
+ */
+#ifndef VHOST_AGENT_GUESTS_H
+#define VHOST_AGENT_GUESTS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/fault.h"
+#include "common/limits.h"
+#include "common/port.h"
+
+enum { GUEST_PATH_LEN = 108, GUEST_NONE = -1 };
+
+struct guest {
+	/* the main thread, before anybody else sees it */
+	struct port *entry;
+	uint16_t port;
+	uint32_t queues; /* pairs, as configured; a guest may have more or less */
+	uint32_t flags;  /* enum port_flag */
+	char path[GUEST_PATH_LEN];
+	bool registered; /* the main thread alone */
+	uint64_t retry_ms;
+
+	/* rte_vhost's threads; atomic. Whoever takes something away waits for the pump (pump_sync). */
+	int vid; /* GUEST_NONE: not there */
+	uint64_t features;
+	uint32_t rx_ready, tx_ready; /* bit i: the guest's pair i receives, sends */
+
+	/* the pump */
+	uint16_t group;	  /* of the last burst that went there */
+	uint32_t quiet;	  /* bit i: pair i was told that it need not kick */
+	int quiet_vid;	  /* of which device */
+};
+
+/* What the pump works through; made anew by every change. */
+struct guest_list {
+	uint32_t n_ports;
+	uint32_t n;
+	struct guest **by_port; /* [n_ports], NULL: no guest of ours */
+	struct guest *g[];
+};
+
+struct guests;
+struct pump;
+
+struct guests *guests_create(struct ports *ports, uint32_t agent, struct pump *pump);
+/* Unregisters all of them: they see their socket close. NULL is fine. */
+void guests_destroy(struct guests *guests);
+
+/* Makes them what the port table says; tries again what failed. */
+void guests_update(struct guests *guests);
+/* When to call guests_update() though nothing changed: milliseconds from now, or -1. */
+int guests_wait_ms(const struct guests *guests);
+
+#endif

@@ -1,0 +1,579 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Packets between virtqueues and the mesh. See pump.h; order of stores: common/hand.h.
+ *
+ * rte_vhost copies both ways, so it holds no mbufs between calls (PORT_HOLD_NONE). From a guest: it
+ * allocates from the magazine straight into the hand's rx[], copies, then tells the guest that its
+ * buffers are used; if we die before that, the guest's frames are taken again by our successor: at
+ * most one burst twice. What it allocated and did not return it has freed: those entries of rx[] are
+ * cleared before anything else may get them. To a guest: the mbufs stay ours until they are freed
+ * as all drops are; if we die inside, frames may reach the guest that nobody counted.
+ *
+ * Towards slots nothing is dropped: a guest's frames stay in its virtqueue while the ring is full,
+ * or nobody animates the slot. Towards guests nothing waits: what the virtqueue does not take ends.
+ */
+#include "vhost-agent/pump.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/prctl.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <linux/virtio_config.h>
+#include <linux/virtio_net.h>
+
+#include <rte_cycles.h>
+#include <rte_mbuf.h>
+#include <rte_pause.h>
+#include <rte_vhost.h>
+
+#include "common/conf.h"
+#include "common/counters.h"
+#include "common/fault_point.h"
+#include "common/hand.h"
+#include "common/handshake.h"
+#define LOG_MODULE "pump"
+#include "common/log.h"
+#include "common/pkt.h"
+#include "common/pool.h"
+#include "common/process_client.h"
+#include "common/region.h"
+#include "common/slot.h"
+#include "common/tap.h"
+#include "vhost-agent/guests.h"
+
+enum {
+	LOOPS_BEFORE_SLEEP = 200,
+	DRAIN_MS = 200, /* at the end, for what is on its way to guests */
+	LIST_POLL_US = 10,
+};
+
+struct pump {
+	struct pump_config config;
+	pthread_t thread;
+	bool stop;    /* atomic */
+	bool running; /* atomic */
+	const struct guest_list *list; /* atomic; the main thread's */
+	int event;
+	uint64_t ports_version; /* last one told to the main thread; the pump's */
+
+	struct handshake *hs;
+	struct slot *self; /* our entry of the agents' table */
+	struct hand *hand;
+	uint32_t hand_id;
+	struct rte_mempool *mbufs;
+	struct pool *pool;
+	struct counters *counters;
+	uint32_t burst_max;
+	bool adaptive;
+	struct timespec sleep;
+
+	/* this burst's groups that lead to guests */
+	struct guest *to[HAND_GROUPS_MAX];
+	int to_vid[HAND_GROUPS_MAX];
+
+	uint64_t loops __attribute__((aligned(64))); /* atomic; begun */
+};
+
+/* --- from guests ------------------------------------------------------------------------------ */
+
+/* We poll: no guest needs to kick. Told once for each of its queues. */
+static void
+quiet(struct guest *g, int vid, uint32_t pair)
+{
+	uint32_t bit = UINT32_C(1) << pair;
+
+	if (g->quiet_vid != vid) {
+		g->quiet_vid = vid;
+		g->quiet = 0;
+	}
+	if ((g->quiet & bit) != 0)
+		return;
+	rte_vhost_enable_guest_notification(vid, (uint16_t)(2 * pair + 1), 0);
+	g->quiet |= bit;
+}
+
+static void
+meta_fill(struct rte_mbuf *m, uint16_t port)
+{
+	struct pkt_meta *meta = pkt_meta(m);
+
+	meta->next = PKT_NEXT_INPUT;
+	meta->in_port = port;
+}
+
+/* rx[0..n) goes to a slot, whose ring has room. */
+static void
+send_to_slot(struct pump *pu, struct guest *g, uint16_t slot, struct rte_ring *ring, uint16_t n)
+{
+	struct hand *h = pu->hand;
+	struct hand_group *group = &h->groups[0];
+	bool chained = false;
+	uint32_t sent;
+
+	group->n = n;
+	group->port = g->port;
+	group->queue = 0;
+	group->ring = (int16_t)slot;
+	group->seg_from = 0;
+	group->n_segs = 0;
+	for (uint16_t i = 0; i < n; i++) {
+		group->m[i] = h->rx[i];
+		chained |= h->rx[i]->nb_segs > 1;
+		meta_fill(h->rx[i], g->port);
+	}
+	h->n_groups = 1;
+	if (chained)
+		hand_flatten(h);
+	FAULT_POINT("guest-grouped");
+	hand_tx(h);
+	h->ring_tail = ring->prod.tail;
+	hand_tx_inside(h, 0, PORT_HOLD_RING);
+	FAULT_POINT("guest-ring-inside");
+	sent = rte_ring_sp_enqueue_burst(ring, (void **)group->m, n, NULL);
+	FAULT_POINT("guest-ring-enqueued");
+	for (uint32_t i = sent; i < n; i++)
+		hand_drop(h, group->m[i]);
+	hand_tx_done(h, 0);
+	hand_finish(h, n);
+}
+
+static uint32_t
+poll_queue(struct pump *pu, struct guest *g, int vid, uint32_t pair)
+{
+	struct hand *h = pu->hand;
+	uint16_t slot = g->entry->rx_slot[g->queues == 0 ? 0 : pair % g->queues];
+	struct rte_ring *ring;
+	uint32_t room;
+	uint16_t n;
+
+	if (slot >= pu->hs->n_slots)
+		return 0;
+	ring = handshake_ring(pu->hs, pu->hand_id, slot);
+	room = rte_ring_free_count(ring);
+	if (room == 0)
+		return 0;
+	quiet(g, vid, pair);
+	hand_rx(h, g->port, (uint16_t)(2 * pair + 1), PORT_HOLD_NONE);
+	FAULT_POINT("guest-rx");
+	n = rte_vhost_dequeue_burst(vid, (uint16_t)(2 * pair + 1), pu->mbufs, h->rx,
+				    (uint16_t)RTE_MIN(room, pu->burst_max));
+	FAULT_POINT("guest-received");
+	/* Behind the packets may be pointers to what was freed again: they are the magazine's. */
+	for (uint32_t i = n; i < BURST_MAX && h->rx[i] != NULL; i++)
+		h->rx[i] = NULL;
+	FAULT_POINT("guest-cleared");
+	if (n == 0) {
+		hand_set(h, (union hand_state){.where = HAND_EMPTY});
+		return 0;
+	}
+	hand_run(h, n);
+	FAULT_POINT("guest-run");
+	send_to_slot(pu, g, slot, ring, n);
+	FAULT_POINT("guest-sent");
+	return n;
+}
+
+static uint32_t
+poll_guest(struct pump *pu, struct guest *g)
+{
+	int vid = __atomic_load_n(&g->vid, __ATOMIC_ACQUIRE);
+	uint32_t ready, packets = 0;
+
+	if (vid == GUEST_NONE)
+		return 0;
+	ready = __atomic_load_n(&g->tx_ready, __ATOMIC_ACQUIRE);
+	for (; ready != 0; ready &= ready - 1)
+		packets += poll_queue(pu, g, vid, (uint32_t)__builtin_ctz(ready));
+	return packets;
+}
+
+/* --- to guests -------------------------------------------------------------------------------- */
+
+/* Counted at the vif it came in by. */
+static void
+refuse(struct pump *pu, struct rte_mbuf *m, enum drop why)
+{
+	uint32_t vif = pkt_meta(m)->in_vif;
+
+	if (vif >= pu->counters->vifs)
+		vif = pu->counters->vifs - 1;
+	counters_at(pu->counters, pu->hand_id, vif)->drops[why]++;
+	hand_drop(pu->hand, m);
+}
+
+static bool
+guest_has(const struct guest *g, unsigned int feature)
+{
+	return (g->features >> feature & 1) != 0;
+}
+
+/* What the guest has not agreed to take is done here, or cannot be. */
+static int
+offloads_fit(const struct guest *g, struct rte_mbuf *m)
+{
+	if (__builtin_expect((m->ol_flags & RTE_MBUF_F_TX_TCP_SEG) != 0, 0) &&
+	    !guest_has(g, (m->ol_flags & RTE_MBUF_F_TX_IPV6) != 0 ? VIRTIO_NET_F_GUEST_TSO6
+								  : VIRTIO_NET_F_GUEST_TSO4))
+		return -EMSGSIZE;
+	if ((m->ol_flags & RTE_MBUF_F_TX_L4_MASK) == 0 || guest_has(g, VIRTIO_NET_F_GUEST_CSUM))
+		return 0;
+	return tap_offloads_finish(m);
+}
+
+/* One of the guest's receiving queues, the same for everything from one slot, to keep the order. */
+static uint16_t
+queue_for(const struct guest *g, uint32_t slot)
+{
+	uint32_t ready = __atomic_load_n(&g->rx_ready, __ATOMIC_ACQUIRE), skip;
+
+	if (ready == 0)
+		return UINT16_MAX;
+	for (skip = slot % (uint32_t)__builtin_popcount(ready); skip > 0; skip--)
+		ready &= ready - 1;
+	return (uint16_t)(2 * __builtin_ctz(ready));
+}
+
+/* The guest's group of this burst: at most BURST_MAX packets, so there are always groups enough. */
+static struct hand_group *
+group_of(struct pump *pu, struct guest *g, int vid, uint32_t slot)
+{
+	struct hand *h = pu->hand;
+	struct hand_group *group = &h->groups[g->group];
+
+	if (g->group < h->n_groups && group->port == g->port)
+		return group;
+	g->group = (uint16_t)h->n_groups;
+	group = &h->groups[g->group];
+	pu->to[g->group] = g;
+	pu->to_vid[g->group] = vid;
+	group->n = 0;
+	group->port = g->port;
+	group->queue = queue_for(g, slot);
+	group->ring = -1;
+	group->seg_from = 0;
+	group->n_segs = 0;
+	h->n_groups++;
+	return group;
+}
+_Static_assert((int)BURST_MAX <= (int)HAND_GROUPS_MAX, "group_of: one group for each packet");
+
+static void
+sort_one(struct pump *pu, const struct guest_list *l, struct rte_mbuf *m, uint32_t slot)
+{
+	const struct pkt_meta *meta = pkt_meta(m);
+	struct guest *g = meta->next == PKT_NEXT_TX && meta->out_port < l->n_ports
+			      ? l->by_port[meta->out_port]
+			      : NULL;
+	int vid = g == NULL ? GUEST_NONE : __atomic_load_n(&g->vid, __ATOMIC_ACQUIRE);
+	struct hand_group *group;
+
+	if (vid == GUEST_NONE) {
+		refuse(pu, m, DROP_VIF_WITHOUT_PORT);
+		return;
+	}
+	if (offloads_fit(g, m) < 0) {
+		refuse(pu, m, DROP_MTU);
+		return;
+	}
+	group = group_of(pu, g, vid, slot);
+	group->m[group->n++] = m;
+}
+
+/* rte_vhost takes some 32 at a time. */
+static void
+send_to_guest(struct pump *pu, uint16_t index)
+{
+	struct hand *h = pu->hand;
+	struct hand_group *group = &h->groups[index];
+	uint16_t sent = 0, n = 1;
+
+	hand_tx_inside(h, index, PORT_HOLD_NONE);
+	FAULT_POINT("guest-tx");
+	for (; group->queue != UINT16_MAX && n > 0 && sent < group->n; sent += n)
+		n = rte_vhost_enqueue_burst(pu->to_vid[index], group->queue, &group->m[sent],
+					    group->n - sent);
+	FAULT_POINT("guest-transmitted");
+	for (uint16_t i = 0; i < sent; i++)
+		hand_drop(h, group->m[i]);
+	for (uint16_t i = sent; i < group->n; i++)
+		refuse(pu, group->m[i], DROP_TX_QUEUE_FULL);
+	FAULT_POINT("guest-listed");
+	hand_tx_done(h, index);
+}
+
+static uint32_t
+poll_slot(struct pump *pu, const struct guest_list *l, uint16_t slot)
+{
+	struct rte_ring *ring = handshake_ring(pu->hs, slot, pu->hand_id);
+	struct hand *h = pu->hand;
+	bool chained = false;
+	uint32_t n;
+
+	if (rte_ring_empty(ring))
+		return 0;
+	hand_ring_in(h, slot, ring->cons.tail);
+	FAULT_POINT("slot-ring-in");
+	n = rte_ring_sc_dequeue_burst(ring, (void **)h->rx, pu->burst_max, NULL);
+	FAULT_POINT("slot-dequeued");
+	hand_run(h, (uint16_t)n);
+	FAULT_POINT("slot-run");
+	for (uint32_t i = 0; i < n; i++) {
+		chained |= h->rx[i]->nb_segs > 1;
+		sort_one(pu, l, h->rx[i], slot);
+	}
+	if (chained)
+		hand_flatten(h);
+	FAULT_POINT("slot-sorted");
+	hand_tx(h);
+	for (uint16_t i = 0; i < h->n_groups; i++)
+		send_to_guest(pu, i);
+	hand_finish(h, (uint16_t)n);
+	FAULT_POINT("slot-sent");
+	return n;
+}
+
+/* --- the loop --------------------------------------------------------------------------------- */
+
+/* Somebody counts mbufs: stand still, with an empty hand, no longer than was promised. */
+static void
+pause_keep(struct slot *s)
+{
+	uint64_t asked = __atomic_load_n(&s->pause, __ATOMIC_ACQUIRE);
+
+	if (asked == 0)
+		return;
+	__atomic_store_n(&s->pause_seen, asked, __ATOMIC_RELEASE);
+	while (__atomic_load_n(&s->pause, __ATOMIC_ACQUIRE) == asked &&
+	       rte_rdtsc() < __atomic_load_n(&s->pause_until_tsc, __ATOMIC_ACQUIRE))
+		rte_pause();
+	__atomic_store_n(&s->pause_seen, 0, __ATOMIC_RELEASE);
+}
+
+static void
+ports_check(struct pump *pu)
+{
+	uint64_t version = __atomic_load_n(&pu->hs->ports_version, __ATOMIC_ACQUIRE);
+
+	if (version == pu->ports_version)
+		return;
+	pu->ports_version = version;
+	(void)!write(pu->event, &(uint64_t){1}, sizeof(uint64_t));
+}
+
+/* Tells the primary whose this is; the key changes when a primary knows us anew. */
+static void
+key_check(struct pump *pu)
+{
+	process_key key = process_client_key(pu->config.client);
+
+	if (pu->self->animated_by != key)
+		__atomic_store_n(&pu->self->animated_by, key, __ATOMIC_RELEASE);
+}
+
+static uint32_t
+poll_all(struct pump *pu, bool guests_too)
+{
+	const struct guest_list *l = __atomic_load_n(&pu->list, __ATOMIC_ACQUIRE);
+	uint32_t packets = 0;
+
+	if (l == NULL)
+		return 0;
+	for (uint32_t i = 0; guests_too && i < l->n; i++)
+		packets += poll_guest(pu, l->g[i]);
+	for (uint32_t slot = 0; slot < pu->hs->n_slots; slot++)
+		packets += poll_slot(pu, l, (uint16_t)slot);
+	return packets;
+}
+
+static void
+loop(struct pump *pu)
+{
+	struct slot *s = pu->self;
+	uint64_t before = rte_rdtsc();
+	uint32_t idle = 0;
+
+	while (!__atomic_load_n(&pu->stop, __ATOMIC_RELAXED)) {
+		uint32_t packets;
+		uint64_t now;
+
+		__atomic_add_fetch(&pu->loops, 1, __ATOMIC_SEQ_CST);
+		__atomic_store_n(&s->beat, s->beat + 1, __ATOMIC_RELAXED);
+		key_check(pu);
+		pause_keep(s);
+		ports_check(pu);
+		packets = poll_all(pu, true);
+		pool_trim_if_high(pu->pool, (uint16_t)pu->hand_id);
+
+		now = rte_rdtsc();
+		if (packets > 0) {
+			s->busy_tsc += now - before;
+			s->packets += packets;
+			s->bursts++;
+			idle = 0;
+		} else {
+			s->idle_tsc += now - before;
+			if (pu->adaptive && ++idle > LOOPS_BEFORE_SLEEP) {
+				nanosleep(&pu->sleep, NULL);
+				s->sleeps++;
+				now = rte_rdtsc();
+			}
+		}
+		before = now;
+	}
+}
+
+/* What slots have sent to our guests; they may go on sending, so not for ever. */
+static void
+drain(struct pump *pu)
+{
+	uint64_t until_tsc = rte_rdtsc() + rte_get_tsc_hz() / 1000 * DRAIN_MS;
+
+	while (poll_all(pu, false) > 0 && rte_rdtsc() < until_tsc) {
+	}
+}
+
+static void
+move_to_core(const struct pump *pu)
+{
+	int32_t core = pu->config.core;
+	cpu_set_t set;
+
+	if (core < 0 || core >= CPU_SETSIZE)
+		return;
+	CPU_ZERO(&set);
+	CPU_SET((size_t)core, &set);
+	if (pthread_setaffinity_np(pthread_self(), sizeof(set), &set) != 0)
+		log_warning("CPU %d is not ours to use", core);
+}
+
+static void *
+pump_main(void *arg)
+{
+	struct pump *pu = arg;
+
+	prctl(PR_SET_TIMERSLACK, 1);
+	move_to_core(pu);
+	pool_thread_hand((uint16_t)pu->hand_id, &pu->hand->epoch);
+	key_check(pu);
+	loop(pu);
+	drain(pu);
+	pool_drain(pu->pool, (uint16_t)pu->hand_id);
+	pool_thread_hand(HAND_NONE, NULL);
+	__atomic_store_n(&pu->running, false, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&pu->self->animated_by, 0, __ATOMIC_RELEASE);
+	return NULL;
+}
+
+/* --- other threads' side ---------------------------------------------------------------------- */
+
+int
+pump_create(const struct pump_config *config, struct pump **result, struct fault *f)
+{
+	const struct region *r = process_client_region(config->client);
+	struct slots *agents = region_table(r, "agents");
+	struct pump *pu;
+
+	if (posix_memalign((void **)&pu, CACHE_LINE, sizeof(*pu)) != 0)
+		return fault_set(f, ENOMEM, "out of memory");
+	memset(pu, 0, sizeof(*pu));
+	pu->config = *config;
+	pu->hs = process_client_handshake(config->client);
+	pu->hand_id = hand_of_agent(pu->hs->n_slots, config->agent);
+	pu->hand = &pu->hs->hands[pu->hand_id];
+	pu->self = &agents->s[config->agent];
+	pu->mbufs = pu->hs->pools[0];
+	pu->pool = pool_of(pu->mbufs);
+	pu->counters = region_table(r, "counters");
+	pu->burst_max = (uint32_t)config->conf->burst;
+	pu->adaptive = config->conf->poll == POLL_ADAPTIVE;
+	pu->sleep = (struct timespec){.tv_sec = (time_t)(config->conf->sleep_us / 1000000),
+				      .tv_nsec = (long)(config->conf->sleep_us % 1000000) * 1000};
+	pu->ports_version = UINT64_MAX;
+	pu->event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (pu->pool == NULL || pu->event < 0) {
+		int rc = pu->pool == NULL
+			     ? fault_set(f, EPROTO, "pool '%s' does not have our mempool ops",
+					 pu->mbufs->name)
+			     : fault_set(f, errno, "eventfd: %s", strerror(errno));
+
+		free(pu);
+		return rc;
+	}
+	*result = pu;
+	return 0;
+}
+
+int
+pump_start(struct pump *pu, struct fault *f)
+{
+	int rc;
+
+	__atomic_store_n(&pu->running, true, __ATOMIC_SEQ_CST);
+	rc = -pthread_create(&pu->thread, NULL, pump_main, pu);
+	if (rc == 0)
+		return 0;
+	pu->running = false;
+	return fault_set(f, -rc, "no thread: %s", strerror(-rc));
+}
+
+void
+pump_stop(struct pump *pu)
+{
+	if (__atomic_exchange_n(&pu->stop, true, __ATOMIC_ACQ_REL))
+		return;
+	pthread_join(pu->thread, NULL);
+}
+
+void
+pump_destroy(struct pump *pu)
+{
+	if (pu == NULL)
+		return;
+	close(pu->event);
+	free(pu);
+}
+
+int
+pump_event_fd(const struct pump *pu)
+{
+	return pu->event;
+}
+
+uint64_t
+pump_ports_changed(struct pump *pu)
+{
+	uint64_t n;
+
+	(void)!read(pu->event, &n, sizeof(n));
+	return __atomic_load_n(&pu->hs->ports_version, __ATOMIC_ACQUIRE);
+}
+
+void
+pump_ports_seen(struct pump *pu, uint64_t version)
+{
+	__atomic_store_n(&pu->self->ports_version, version, __ATOMIC_RELEASE);
+}
+
+void
+pump_guests(struct pump *pu, const struct guest_list *list)
+{
+	__atomic_store_n(&pu->list, list, __ATOMIC_SEQ_CST);
+	pump_sync(pu);
+}
+
+void
+pump_sync(const struct pump *pu)
+{
+	uint64_t begun = __atomic_load_n(&pu->loops, __ATOMIC_SEQ_CST);
+
+	while (__atomic_load_n(&pu->running, __ATOMIC_SEQ_CST) &&
+	       __atomic_load_n(&pu->loops, __ATOMIC_SEQ_CST) == begun)
+		usleep(LIST_POLL_US);
+}
