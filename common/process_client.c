@@ -18,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <time.h>
@@ -45,6 +46,7 @@ enum client_state { WAITING, GREETED, QUEUED, READY };
 
 enum {
 	RECONNECT_MS = 20, /* between attempts to find the primary */
+	TAKEN_MS = 500,    /* a slot may be another's, before we believe it */
 	REMIND_MS = 5000,  /* between log lines while waiting */
 	PROTOCOL_VERSION = 1,
 };
@@ -65,7 +67,8 @@ struct process_client {
 	uint64_t eal_base_address;
 	uint64_t next_connect_ms;
 	uint64_t next_remind_ms;
-	cpu_set_t affinity; /* as we were started */
+	uint64_t taken_since_ms; /* first refusal because somebody has our place */
+	cpu_set_t affinity;      /* as we were started */
 	struct region region;
 	struct handshake *handshake;
 };
@@ -83,6 +86,18 @@ now_ms(void)
 	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
 
+static const char *
+program_of(enum process_role role)
+{
+	static const char *const programs[ROLES] = {
+#define ROLE(NAME, name, program) program,
+#include "common/roles.def"
+#undef ROLE
+	};
+
+	return role < ROLES ? programs[role] : "vr";
+}
+
 struct process_client *
 process_client_create(const struct process_client_config *config)
 {
@@ -90,6 +105,8 @@ process_client_create(const struct process_client_config *config)
 
 	if (pc == NULL)
 		return NULL;
+	/* After process_client_restart() the kernel would show us as "exe". */
+	prctl(PR_SET_NAME, program_of(config->role));
 	pc->config = *config;
 	pc->sock = -1;
 	pc->state = WAITING;
@@ -165,14 +182,20 @@ send_type(struct process_client *pc, enum process_msg_type type)
 	return process_client_send(pc, &m);
 }
 
+static void
+disconnect(struct process_client *pc)
+{
+	close(pc->sock);
+	pc->sock = -1;
+	pc->state = WAITING;
+}
+
 static enum process_client_event
 lose(struct process_client *pc)
 {
 	enum client_state was = pc->state;
 
-	close(pc->sock);
-	pc->sock = -1;
-	pc->state = WAITING;
+	disconnect(pc);
 	pc->next_connect_ms = now_ms() + RECONNECT_MS;
 	pc->next_remind_ms = now_ms() + REMIND_MS;
 	pc->lost = true;
@@ -329,31 +352,44 @@ main_cpu(const cpu_set_t *allowed, int32_t core)
 	return 0;
 }
 
-/* A port made at start that is not a virtual device ("net_...", "eth_...") sits on the PCI bus. */
+/* Neither "net_..." nor "vdev:...": an address on the PCI bus. */
 static bool
-wants_pci(const struct conf *conf)
+is_pci(const char *devargs)
 {
+	return strncmp(devargs, "pci:", 4) == 0 || strspn(devargs, "0123456789abcdefABCDEF:.") >= 7;
+}
+
+/* As the primary does: only the devices that the configuration names, and the bus only for them. */
+static int
+pci_args(const struct conf *conf, char (*text)[CONF_TEXT], char **argv)
+{
+	int argc = 0;
+
 	for (uint32_t i = 0; i < conf->ports.n; i++) {
 		const char *devargs = strchr(conf->ports.v[i], '=');
+		char *queues;
 
-		if (devargs == NULL)
+		if (devargs == NULL || !is_pci(devargs + 1))
 			continue;
-		devargs++;
-		if (strncmp(devargs, "vdev:", 5) == 0)
-			continue;
-		if (strncmp(devargs, "pci:", 4) == 0 ||
-		    strspn(devargs, "0123456789abcdefABCDEF:.") >= 7)
-			return true;
+		snprintf(text[i], CONF_TEXT, "%s", devargs + 1);
+		queues = strstr(text[i], ",queues=");
+		if (queues != NULL)
+			*queues = '\0';
+		argv[argc++] = (char *)"-a";
+		argv[argc++] = text[i];
 	}
-	return false;
+	if (argc == 0)
+		argv[argc++] = (char *)"--no-pci";
+	return argc;
 }
 
 static int
 join_eal(struct process_client *pc, struct fault *f)
 {
 	const struct conf *conf = pc->config.conf;
+	static char devices[CONF_LIST_MAX][CONF_TEXT]; /* EAL keeps pointers into its arguments */
 	char prefix[96], lcores[32], base[48];
-	char *argv[16];
+	char *argv[16 + 2 * CONF_LIST_MAX];
 	cpu_set_t pin;
 	int argc = 0, cpu, rc;
 
@@ -370,8 +406,7 @@ join_eal(struct process_client *pc, struct fault *f)
 	argv[argc++] = (char *)"--iova-mode=va";
 	argv[argc++] = (char *)"--no-telemetry";
 	argv[argc++] = (char *)"--log-level=lib.*:warning";
-	if (!wants_pci(conf))
-		argv[argc++] = (char *)"--no-pci";
+	argc += pci_args(conf, devices, &argv[argc]);
 	argv[argc] = NULL;
 
 	/* EAL keeps its runtime files in $RUNTIME_DIRECTORY/dpdk/PREFIX. */
@@ -477,6 +512,20 @@ device(struct process_client *pc, const struct process_msg *m)
 	return CLIENT_NOTHING;
 }
 
+/*
+ * Our place is taken. Whoever has it may just have been killed, and the primary not know it yet: so
+ * a refusal counts when it is still the answer after a while.
+ */
+static bool
+is_worth_another_try(struct process_client *pc)
+{
+	uint64_t now = now_ms();
+
+	if (pc->taken_since_ms == 0)
+		pc->taken_since_ms = now;
+	return now - pc->taken_since_ms < TAKEN_MS;
+}
+
 static enum process_client_event
 dispatch(struct process_client *pc, const struct process_msg *m, struct fault *f)
 {
@@ -484,6 +533,11 @@ dispatch(struct process_client *pc, const struct process_msg *m, struct fault *f
 	case MSG_WELCOME:
 		return welcomed(pc, m, f);
 	case MSG_REFUSED:
+		if (m->refused.code == -EEXIST && is_worth_another_try(pc)) {
+			pc->next_connect_ms = now_ms() + RECONNECT_MS;
+			disconnect(pc);
+			return CLIENT_NOTHING;
+		}
 		fault_set(f, m->refused.code < 0 ? -m->refused.code : ECONNREFUSED,
 			  "the primary refuses us: %.200s", m->refused.text);
 		return CLIENT_FAILED;

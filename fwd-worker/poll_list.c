@@ -75,6 +75,7 @@ tap_make(struct worker *w, uint32_t index, const struct port *p, const struct ta
 	tx->queue = (uint16_t)(w->slot_index % n_txq);
 	tx->fd = taps_get(taps, index, tx->queue);
 	tx->hold = PORT_HOLD_NONE;
+	tx->offloads = true;
 	tx->way = tx->fd >= 0 ? TX_TAP : TX_NOWAY;
 	complete = tx->fd >= 0;
 	for (uint32_t q = 0; q < p->queues && q < PORT_QUEUES_MAX; q++) {
@@ -144,6 +145,21 @@ device_make(struct worker *w, uint32_t index, const struct port *p)
 	}
 }
 
+/* A guest of a vhost agent: packets go to the agent's hand, and come from there by its ring. */
+static void
+vhost_make(struct worker *w, uint32_t index, const struct port *p)
+{
+	struct tx_port *tx = &w->tx[index];
+	uint32_t hand = hand_of_agent(w->handshake->n_slots, p->agent);
+
+	if (p->agent >= w->handshake->n_agents)
+		return;
+	tx->to_hand = (int16_t)hand;
+	tx->offloads = true;
+	tx->ring = handshake_ring(w->handshake, w->slot_index, hand);
+	tx->way = tx->ring != NULL ? TX_MESH : TX_NOWAY;
+}
+
 /* A new epoll set: an old one could still name a tap whose descriptor we have closed. */
 static void
 epoll_make(struct worker *w)
@@ -172,10 +188,19 @@ poll_list_make(struct worker *w, const struct ports *ports, const struct taps *t
 
 		if (__atomic_load_n(&p->state, __ATOMIC_ACQUIRE) != PORT_ACTIVE)
 			continue;
-		if (p->kind == PORT_TAP)
+		switch ((enum port_kind)p->kind) {
+		case PORT_TAP:
 			complete &= tap_make(w, i, p, taps);
-		else
+			break;
+		case PORT_DEVICE:
 			device_make(w, i, p);
+			break;
+		case PORT_VHOST:
+			vhost_make(w, i, p);
+			break;
+		case PORT_KINDS:
+			break;
+		}
 	}
 	epoll_make(w);
 	return complete;

@@ -11,7 +11,10 @@
 
 uint32_t receive_from_device(struct worker *w, const struct rx_queue *q);
 uint32_t receive_from_tap(struct worker *w, const struct rx_queue *q);
-/* Packets that another slot decided, for queues of ours. */
+/*
+ * Packets that another slot decided, for queues of ours, and those that an agent received from its
+ * guests.
+ */
 uint32_t receive_from_ring(struct worker *w, const struct rx_ring *r);
 
 #endif

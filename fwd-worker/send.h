@@ -8,6 +8,7 @@
 
 #include "fwd-worker/worker.h"
 
-void send_groups(struct worker *w);
+/* 'n_rx' packets were received in this loop. */
+void send_groups(struct worker *w, uint16_t n_rx);
 
 #endif

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -299,7 +300,10 @@ static void *
 slot_main(void *arg)
 {
 	struct slot_thread *st = arg;
+	char name[16];
 
+	snprintf(name, sizeof(name), "slot-%u", st->w.slot->id);
+	prctl(PR_SET_NAME, name);
 	prctl(PR_SET_TIMERSLACK, 1);
 	while (!__atomic_load_n(&st->stop, __ATOMIC_ACQUIRE)) {
 		if (is_mine(st)) {

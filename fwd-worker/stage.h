@@ -17,8 +17,10 @@
 
 const char *stage_name(enum stage s);
 
-/* Runs the burst of w->burst: m, n, port and traced are set. Afterwards each packet stands in a
- * group or in the drops. */
+/*
+ * Runs the burst of w->burst: m, n, port and traced are set, and so are w's members of the loop.
+ * Afterwards each packet stands in a group or in the drops.
+ */
 void stages_run(struct worker *w);
 
 #endif

@@ -58,11 +58,12 @@ enum tx_way {
 	TX_NOWAY,  /* there is no such port, or it is not ready */
 	TX_TAP,    /* a tap of our own */
 	TX_DEVICE, /* a queue of a DPDK device that this slot has to itself */
-	TX_MESH,   /* another slot owns the queue */
+	TX_MESH,   /* another slot owns the queue, or a vhost agent the port */
 };
 struct tx_port {
-	uint8_t way;  /* enum tx_way */
-	uint8_t hold; /* enum port_hold */
+	uint8_t way;   /* enum tx_way */
+	uint8_t hold;  /* enum port_hold */
+	bool offloads; /* takes partial checksums and TSO frames as they are */
 	uint16_t queue;
 	uint16_t group;    /* of the last burst that left there */
 	int16_t to_hand;   /* TX_MESH */
@@ -122,10 +123,9 @@ struct worker {
 
 	/* the loop */
 	struct tap_reader tap_reader;
-	bool chained;     /* some packet in hand has several segments */
-	bool from_ring;   /* the packets in hand carry their incoming vif in pkt_meta */
-	uint32_t room;    /* mbufs that copies may still take in this loop */
-	uint64_t packets; /* received in this loop */
+	bool chained;   /* some packet in hand has several segments */
+	bool from_ring; /* the packets in hand carry their incoming vif in pkt_meta */
+	uint32_t room;  /* mbufs that copies may still take in this loop */
 	struct burst burst;
 };
 

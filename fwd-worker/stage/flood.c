@@ -8,6 +8,7 @@
  * Uses nexthop, len. The end.
  */
 #include "common/fault_point.h"
+#include "common/pkt.h"
 #include "fwd-worker/stage.h"
 #include "fwd-worker/stage/output.h"
 
@@ -24,6 +25,8 @@ copy_make(struct worker *w, struct rte_mbuf *m)
 	if (copy == NULL)
 		return NULL;
 	FAULT_POINT("flood-copied");
+	if (w->from_ring)
+		*pkt_meta(copy) = *pkt_meta(m);
 	h->copies[h->n_copies] = copy;
 	__atomic_store_n(&h->n_copies, h->n_copies + 1, __ATOMIC_RELEASE);
 	FAULT_POINT("flood-listed");

@@ -9,6 +9,7 @@
 #include <rte_ether.h>
 #include <rte_prefetch.h>
 
+#include "common/pkt.h"
 #include "fwd-worker/stage.h"
 
 /* Notes every vif's port. At most once in a while: it reads the whole table. */
@@ -70,8 +71,8 @@ stage_input(struct worker *w, struct burst *b, const struct vec *v)
 		b->verdict[i] = input_one(b, i);
 		bytes += b->len[i];
 	}
-	w->chained = b->segments != v->n;
-	w->room = b->segments < HAND_SEGS_MAX ? HAND_SEGS_MAX - b->segments : 0;
+	w->chained |= b->segments != v->n;
+	w->room -= b->segments < w->room ? b->segments : w->room;
 	b->in_vif = w->no_vif;
 	if (__builtin_expect(vif == NULL, 0)) {
 		for (uint32_t k = 0; k < v->n; k++)
@@ -79,6 +80,10 @@ stage_input(struct worker *w, struct burst *b, const struct vec *v)
 	} else {
 		b->in_vif = vif->id;
 		b->vrf = vif->vrf;
+	}
+	if (__builtin_expect(w->from_ring, 0)) {
+		for (uint32_t k = 0; k < v->n; k++)
+			pkt_meta(b->m[v->i[k]])->in_vif = b->in_vif;
 	}
 	c = &w->count[b->in_vif];
 	c->rx_packets += v->n;

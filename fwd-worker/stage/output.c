@@ -105,7 +105,7 @@ exit_take(struct worker *w, const struct burst *b, const struct exit_way *e, str
 
 	if (__builtin_expect(len > e->mtu, 0) && !is_tso(m))
 		return DROP(MTU);
-	if (e->tx->way != TX_TAP) {
+	if (!e->tx->offloads) {
 		const uint64_t wishes = RTE_MBUF_F_TX_L4_MASK | RTE_MBUF_F_TX_TCP_SEG;
 
 		if (__builtin_expect((m->ol_flags & wishes) != 0, 0)) {
@@ -114,9 +114,9 @@ exit_take(struct worker *w, const struct burst *b, const struct exit_way *e, str
 			if (verdict_is_drop(v))
 				return v;
 		}
-		if (e->tx->way == TX_MESH)
-			meta_fill(b, e, m);
 	}
+	if (e->tx->way == TX_MESH)
+		meta_fill(b, e, m);
 	g = group_of(w, e);
 	if (__builtin_expect(g == NULL, 0))
 		return DROP(TX_QUEUE_FULL);

@@ -416,6 +416,38 @@ packets_from_another_slot_leave_and_their_losses_count_at_their_vif(void **state
 	assert_int_equal(rig_counters(2)->tx_packets, 0); /* the other slot counted it */
 }
 
+static void
+packets_from_an_agent_are_received_by_their_ports(void **state)
+{
+	static const struct {
+		uint16_t in_port, vif;
+		uint8_t mac;
+	} given[] = {{1, 1, 2}, {1, 1, 3}, {3, 3, 2}, {1, 1, 9}, {60000, 0, 2}, {3, 3, 1}};
+
+	(void)state;
+	for (size_t i = 0; i < RTE_DIM(given); i++) {
+		struct rte_mbuf *m = rte_pktmbuf_alloc(rig_worker()->mbufs);
+
+		assert_non_null(m);
+		memset(rte_pktmbuf_append(m, 60), 0, 60);
+		memcpy(rte_pktmbuf_mtod(m, void *), "\x02\0\0\0\0", 5);
+		rte_pktmbuf_mtod(m, uint8_t *)[5] = given[i].mac;
+		pkt_meta(m)->next = PKT_NEXT_INPUT;
+		pkt_meta(m)->in_port = given[i].in_port;
+		pkt_meta(m)->in_vif = UINT32_MAX;
+		assert_int_equal(rte_ring_sp_enqueue(rig_ring_from_peer(), m), 0);
+	}
+	rig_port_room(1, 0);
+	rig_run();
+	assert_int_equal(rig_count(2), 2);
+	assert_int_equal(rig_count(3), 1);
+	assert_int_equal(rig_counters(1)->rx_packets, 3);
+	assert_int_equal(rig_counters(3)->rx_packets, 2);
+	assert_int_equal(rig_drops(1, DROP_NO_BRIDGE_ENTRY), 1);
+	assert_int_equal(rig_drops(3, DROP_TX_QUEUE_FULL), 1);
+	assert_int_equal(rig_drops_all(DROP_PORT_WITHOUT_VIF), 1);
+}
+
 /* --- taps ------------------------------------------------------------------------------------- */
 
 struct tap_frame {
@@ -646,6 +678,7 @@ main(void)
 	    TEST(io_forward_sends_to_the_peer_and_decides_nothing),
 	    TEST(packets_for_another_slots_queue_carry_what_it_needs),
 	    TEST(packets_from_another_slot_leave_and_their_losses_count_at_their_vif),
+	    TEST(packets_from_an_agent_are_received_by_their_ports),
 	    TAP_TEST(a_partial_checksum_passes_from_tap_to_tap_untouched),
 	    TAP_TEST(tso_frames_of_all_sizes_pass_from_tap_to_tap_untouched),
 	    TAP_TEST(tso_frames_are_copied_by_a_flood),

@@ -164,7 +164,7 @@ tap_reset(uint32_t i)
 		die("no sockets");
 	rig.taps[i] = ends[0];
 	rig.w.taps[i] = (struct rx_queue){.port = (uint16_t)(RIG_TAP + i), .fd = ends[1]};
-	rig.w.tx[RIG_TAP + i] = (struct tx_port){.way = TX_TAP, .fd = ends[1]};
+	rig.w.tx[RIG_TAP + i] = (struct tx_port){.way = TX_TAP, .offloads = true, .fd = ends[1]};
 }
 
 /* --- life ------------------------------------------------------------------------------------- */
