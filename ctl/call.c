@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * One request at work; see call.h. Checks what all kinds have in common, finds the kind's operation,
- * and sends exactly one final answer. vr-ctl's main thread only.
+ * One request at work; see call.h. Checks what all kinds have in common, finds the kind's
+ * operation, and sends exactly one final answer. vr-ctl's main thread only.
  */
 #include "ctl/call.h"
 
@@ -193,7 +193,8 @@ check_request(struct call *c)
 
 	if (q->base.n_unknown_fields != 0) {
 		snprintf(field, sizeof(field), "%u", q->base.unknown_fields[0].tag);
-		return refuse(r, EINVAL, field, "the request's field number %s is not known", field);
+		return refuse(r, EINVAL, field, "the request's field number %s is not known",
+			      field);
 	}
 	if (q->object == NULL)
 		return refuse(r, EINVAL, "object", "the request names no object");

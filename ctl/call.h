@@ -3,8 +3,8 @@
  * A call is one request at work: from its bytes to its one final answer. The server makes calls out
  * of what a client sent and lets them run; kinds of objects answer through them. Main thread only.
  *
- * A call may outlive its client (the primary is still making a port when the client hangs up): it is
- * then carried out to the end, and its answer goes nowhere.
+ * A call may outlive its client (the primary is still making a port when the client hangs up): it
+ * is then carried out to the end, and its answer goes nowhere.
  */
 #ifndef CTL_CALL_H
 #define CTL_CALL_H

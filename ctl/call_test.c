@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What is checked before any kind of object sees a request, and bridge entries as the plainest kind. */
+/* What is checked before any kind of object sees a request, and bridge entries as the plainest
+ * kind. */
 #include "ctl/ctl_test.h"
 
 #include "common/bridge.h"
@@ -40,21 +41,25 @@ what_is_not_known_is_refused_by_number(void **state)
 		size_t size;
 		const char *field, *words;
 	} cases[] = {
-		{{0}, 0, "object", "names no object"},
-		{{0x08, 0x05, 0x10, 0x01}, 4, "object", "names no object"},
-		{{0x10, 0x01, 0x1a, 0x00}, 4, "object", "kind 0 are not known"},
-		/* object { 500: {} } */
-		{{0x10, 0x01, 0x1a, 0x03, 0xa2, 0x1f, 0x00}, 7, "object", "kind 500 are not known"},
-		/* field 4, a batch to come */
-		{{0x10, 0x01, 0x22, 0x00}, 4, "4", "field number 4 is not known"},
-		/* op 99, nexthop {} */
-		{{0x10, 0x63, 0x1a, 0x03, 0x8a, 0x01, 0x00}, 7, "op", "operation 99 is not known"},
-		/* add nexthop { id: 7, 100: 1 } */
-		{{0x10, 0x01, 0x1a, 0x08, 0x8a, 0x01, 0x05, 0x08, 0x07, 0xa0, 0x06, 0x01}, 12, "",
-		 "nexthop 7: field number 100 is not known"},
-		/* add vif { id: 7, tap { 100: 1 } } */
-		{{0x10, 0x01, 0x1a, 0x0a, 0x82, 0x01, 0x07, 0x08, 0x07, 0x42, 0x03, 0xa0, 0x06, 0x01},
-		 14, "tap", "vif 7: tap: field number 100 is not known"},
+	    {{0}, 0, "object", "names no object"},
+	    {{0x08, 0x05, 0x10, 0x01}, 4, "object", "names no object"},
+	    {{0x10, 0x01, 0x1a, 0x00}, 4, "object", "kind 0 are not known"},
+	    /* object { 500: {} } */
+	    {{0x10, 0x01, 0x1a, 0x03, 0xa2, 0x1f, 0x00}, 7, "object", "kind 500 are not known"},
+	    /* field 4, a batch to come */
+	    {{0x10, 0x01, 0x22, 0x00}, 4, "4", "field number 4 is not known"},
+	    /* op 99, nexthop {} */
+	    {{0x10, 0x63, 0x1a, 0x03, 0x8a, 0x01, 0x00}, 7, "op", "operation 99 is not known"},
+	    /* add nexthop { id: 7, 100: 1 } */
+	    {{0x10, 0x01, 0x1a, 0x08, 0x8a, 0x01, 0x05, 0x08, 0x07, 0xa0, 0x06, 0x01},
+	     12,
+	     "",
+	     "nexthop 7: field number 100 is not known"},
+	    /* add vif { id: 7, tap { 100: 1 } } */
+	    {{0x10, 0x01, 0x1a, 0x0a, 0x82, 0x01, 0x07, 0x08, 0x07, 0x42, 0x03, 0xa0, 0x06, 0x01},
+	     14,
+	     "tap",
+	     "vif 7: tap: field number 100 is not known"},
 	};
 
 	(void)state;
@@ -69,8 +74,8 @@ an_operation_that_a_kind_lacks_is_refused(void **state)
 	Vrouter__Bridge m = entry(1, 7);
 
 	(void)state;
-	assert_refused(ask(VROUTER__OP__SET, "bridge", &m), VROUTER__RESULT__CODE__UNSUPPORTED, "op",
-		       "there is no operation SET for bridge");
+	assert_refused(ask(VROUTER__OP__SET, "bridge", &m), VROUTER__RESULT__CODE__UNSUPPORTED,
+		       "op", "there is no operation SET for bridge");
 }
 
 static void
@@ -130,7 +135,8 @@ a_bad_bridge_entry_is_named(void **state)
 	m = entry(1, 10000);
 	assert_refused(ask(VROUTER__OP__ADD, "bridge", &m), INVALID, "nexthop", "is above 9999");
 	m.has_nexthop_case = VROUTER__BRIDGE__HAS_NEXTHOP__NOT_SET;
-	assert_refused(ask(VROUTER__OP__ADD, "bridge", &m), INVALID, "nexthop", "nexthop is missing");
+	assert_refused(ask(VROUTER__OP__ADD, "bridge", &m), INVALID, "nexthop",
+		       "nexthop is missing");
 	m.mac.len = 5;
 	assert_refused(ask(VROUTER__OP__ADD, "bridge", &m), INVALID, "mac", "mac has 5 bytes");
 	m.mac.len = 0;
@@ -182,14 +188,14 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(bytes_that_are_no_request_are_malformed),
-		cmocka_unit_test(what_is_not_known_is_refused_by_number),
-		cmocka_unit_test(an_operation_that_a_kind_lacks_is_refused),
-		cmocka_unit_test(who_may_read_may_not_write),
-		cmocka_unit_test(bridge_entries_are_written_and_read_back),
-		cmocka_unit_test(a_bad_bridge_entry_is_named),
-		cmocka_unit_test(a_full_bridge_table_says_which_option_makes_it_larger),
-		cmocka_unit_test(hello_lists_kinds_and_what_they_can_do),
+	    cmocka_unit_test(bytes_that_are_no_request_are_malformed),
+	    cmocka_unit_test(what_is_not_known_is_refused_by_number),
+	    cmocka_unit_test(an_operation_that_a_kind_lacks_is_refused),
+	    cmocka_unit_test(who_may_read_may_not_write),
+	    cmocka_unit_test(bridge_entries_are_written_and_read_back),
+	    cmocka_unit_test(a_bad_bridge_entry_is_named),
+	    cmocka_unit_test(a_full_bridge_table_says_which_option_makes_it_larger),
+	    cmocka_unit_test(hello_lists_kinds_and_what_they_can_do),
 	};
 
 	return cmocka_run_group_tests(tests, router_open, router_close);

@@ -147,7 +147,8 @@ check_members(const ProtobufCMessage *m, bool write, const char *prefix, struct 
 		    f->type != PROTOBUF_C_TYPE_ENUM)
 			continue;
 		for (size_t j = 0; j < count(m, f); j++) {
-			size_t width = f->type == PROTOBUF_C_TYPE_ENUM ? sizeof(int) : sizeof(void *);
+			size_t width =
+			    f->type == PROTOBUF_C_TYPE_ENUM ? sizeof(int) : sizeof(void *);
 
 			rc = check_value(f, *(const char *const *)p + j * width, path, r);
 			if (rc < 0)

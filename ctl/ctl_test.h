@@ -85,8 +85,8 @@ router_close(void **state)
 /* --- the primary --- */
 
 static struct {
-	bool away;    /* answers nothing */
-	int refuses;  /* errno */
+	bool away;   /* answers nothing */
+	int refuses; /* errno */
 	int n_adds, n_dels;
 	struct port_wish wish; /* of the last add */
 	/* the request that waits for fake_primary_works() */
@@ -115,7 +115,8 @@ primary_port_add(struct primary *p, const struct port_wish *wish, primary_reply 
 }
 
 int
-primary_port_del(struct primary *p, uint32_t port, const char *name, primary_reply *reply, void *arg)
+primary_port_del(struct primary *p, uint32_t port, const char *name, primary_reply *reply,
+		 void *arg)
 {
 	(void)p;
 	(void)name;

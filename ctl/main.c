@@ -54,7 +54,8 @@ take_writer_lock(const struct conf *conf, struct fault *f)
 	close(fd);
 	if (errno == EWOULDBLOCK)
 		return fault_set(f, EBUSY,
-				 "another vr-ctl serves this router (it holds %s); end it first", path);
+				 "another vr-ctl serves this router (it holds %s); end it first",
+				 path);
 	return fault_set(f, errno, "cannot lock %s: %s", path, strerror(errno));
 }
 

@@ -52,7 +52,7 @@ struct object_kind {
 struct object_info {
 	const struct object_kind *kind;
 	const char *name;
-	const char *keys; /* fields that name an object, comma separated */
+	const char *keys;                       /* fields that name an object, comma separated */
 	const ProtobufCFieldDescriptor *member; /* of the message Object */
 };
 

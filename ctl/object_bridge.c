@@ -138,8 +138,8 @@ bridge_list(struct ctl *ctl, const ProtobufCMessage *filter, uint64_t *cursor, u
 }
 
 const struct object_kind object_bridge = {
-	.add = bridge_add,
-	.del = bridge_remove,
-	.get = bridge_get,
-	.list = bridge_list,
+    .add = bridge_add,
+    .del = bridge_remove,
+    .get = bridge_get,
+    .list = bridge_list,
 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Bridge entries between the API's form and the table's. Called by object_bridge.c, on vr-ctl's main
- * thread, and by its test.
+ * Bridge entries between the API's form and the table's. Called by object_bridge.c, on vr-ctl's
+ * main thread, and by its test.
  */
 #ifndef CTL_OBJECT_BRIDGE_H
 #define CTL_OBJECT_BRIDGE_H

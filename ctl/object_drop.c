@@ -33,8 +33,8 @@ select_drops(const struct ctl *ctl, const Vrouter__Drop *m, struct selection *s,
 		return refuse(r, ENOENT, "reason", "there is no drop reason \"%s\"", m->reason);
 	if (m->has_vif_case) {
 		if (m->vif >= ctl->conf->vifs)
-			return refuse(r, EINVAL, "vif", "vif %u is above %llu (option vifs)", m->vif,
-				      (unsigned long long)ctl->conf->vifs - 1);
+			return refuse(r, EINVAL, "vif", "vif %u is above %llu (option vifs)",
+				      m->vif, (unsigned long long)ctl->conf->vifs - 1);
 		s->vif = m->vif;
 	}
 	if (m->has_slot_case) {
@@ -99,7 +99,8 @@ describe_drops(const struct selection *s, const uint64_t sum[DROPS], int64_t vif
 	}
 }
 
-/* The cursor is the vif to go on with. The last, of packets without a vif, is named by no number. */
+/* The cursor is the vif to go on with. The last, of packets without a vif, is named by no number.
+ */
 static void
 list_per_vif(struct ctl *ctl, const struct selection *s, uint64_t *cursor, uint32_t budget,
 	     struct call *call)
@@ -153,8 +154,8 @@ drop_list(struct ctl *ctl, const ProtobufCMessage *filter, uint64_t *cursor, uin
 		break;
 	default:
 		count_all(ctl, &s, s.slot, sum);
-		describe_drops(&s, sum, s.vif, s.slot < 0 ? -1 : (int64_t)ctl->tables.slots->s[s.slot].id,
-			       call);
+		describe_drops(&s, sum, s.vif,
+			       s.slot < 0 ? -1 : (int64_t)ctl->tables.slots->s[s.slot].id, call);
 		break;
 	}
 	*cursor = OBJECT_LIST_END;

@@ -25,7 +25,8 @@ log_set(struct ctl *ctl, const ProtobufCMessage *object, struct call *call)
 	(void)ctl;
 	if (log_level_parse(m->level, &level) < 0)
 		return refuse(r, EINVAL, "level",
-			      "level \"%s\" is none of error, warning, notice, info, debug", m->level);
+			      "level \"%s\" is none of error, warning, notice, info, debug",
+			      m->level);
 	if (log_level_set(module_of(m), level) < 0)
 		return refuse(r, ENOENT, "module", "no module called \"%s\" has logged yet",
 			      m->module);

@@ -15,7 +15,7 @@
 #include "ctl/object_nexthop.h"
 
 /* The API's numbers are ours and one more, since its 0 means "not given". */
-#define NEXTHOP_TYPE(NAME, name, text)                                                             \
+#define NEXTHOP_TYPE(NAME, name, text) \
 	_Static_assert((int)VROUTER__NEXTHOP__TYPE__##NAME == NEXTHOP_##NAME + 1, name);
 #include "common/nexthop_types.def"
 #undef NEXTHOP_TYPE
@@ -43,8 +43,10 @@ static int
 parse_flood(const Vrouter__Nexthop *m, struct nexthop *nh, struct refusal *r)
 {
 	if (m->n_members > NEXTHOP_MEMBERS_MAX)
-		return refuse(r, EINVAL, "members", "%zu members are more than %d; let some of them be flood nexthops themselves",
-			      m->n_members, NEXTHOP_MEMBERS_MAX);
+		return refuse(
+		    r, EINVAL, "members",
+		    "%zu members are more than %d; let some of them be flood nexthops themselves",
+		    m->n_members, NEXTHOP_MEMBERS_MAX);
 	for (size_t i = 0; i < m->n_members; i++) {
 		if (m->members[i] == m->id)
 			return refuse(r, EINVAL, "members", "it cannot be a member of itself");
@@ -194,8 +196,8 @@ nexthop_list(struct ctl *ctl, const ProtobufCMessage *filter, uint64_t *cursor, 
 }
 
 const struct object_kind object_nexthop = {
-	.add = nexthop_add,
-	.del = nexthop_del,
-	.get = nexthop_get,
-	.list = nexthop_list,
+    .add = nexthop_add,
+    .del = nexthop_del,
+    .get = nexthop_get,
+    .list = nexthop_list,
 };

@@ -4,7 +4,6 @@
 
 #include "common/nexthop.h"
 
-
 static Vrouter__Nexthop
 encap(uint32_t id, uint32_t vif)
 {
@@ -83,10 +82,10 @@ a_deleted_nexthop_is_gone(void **state)
 	assert_ok(ask(VROUTER__OP__DEL, "nexthop", &key));
 	assert_null(nexthop_lookup(test_ctl.tables.nexthops, 9));
 	assert_int_equal(test_ctl.revision, revision + 2);
-	assert_refused(ask(VROUTER__OP__DEL, "nexthop", &key), VROUTER__RESULT__CODE__NOT_FOUND, "id",
-		       "nexthop 9: it does not exist");
-	assert_refused(ask(VROUTER__OP__GET, "nexthop", &key), VROUTER__RESULT__CODE__NOT_FOUND, "id",
-		       "nexthop 9: it does not exist");
+	assert_refused(ask(VROUTER__OP__DEL, "nexthop", &key), VROUTER__RESULT__CODE__NOT_FOUND,
+		       "id", "nexthop 9: it does not exist");
+	assert_refused(ask(VROUTER__OP__GET, "nexthop", &key), VROUTER__RESULT__CODE__NOT_FOUND,
+		       "id", "nexthop 9: it does not exist");
 	assert_int_equal(test_ctl.revision, revision + 2);
 }
 
@@ -101,30 +100,57 @@ what_is_wrong_is_named(void **state)
 		Vrouter__Result__Code code;
 		const char *field, *words;
 	} cases[] = {
-		{{.type = VROUTER__NEXTHOP__TYPE__DISCARD}, INVALID, "id", "id is missing"},
-		{{.has_id_case = 1, .id = 10000, .type = 1}, INVALID, "id", "id 10000 is above 9999"},
-		{{.has_id_case = 1, .id = 7}, INVALID, "type", "nexthop 7: type is missing"},
-		{{.has_id_case = 1, .id = 7, .type = 99}, INVALID, "type", "type 99 is not known"},
-		{{.has_id_case = 1, .id = 7, .type = 2}, INVALID, "vif", "vif is missing"},
-		{{.has_id_case = 1, .id = 7, .type = 1, .vrf = 8}, INVALID, "vrf", "vrf 8 is above 7"},
-		{{.has_id_case = 1, .id = 7, .type = 2, .has_vif_case = 5, .vif = 50}, INVALID, "vif",
-		 "vif 50 is above 49"},
-		{{.has_id_case = 1, .id = 7, .type = 1, .has_vif_case = 5}, INVALID, "vif",
-		 "vif is for type encap, not discard"},
-		{{.has_id_case = 1, .id = 7, .type = 2, .has_vif_case = 5, .n_members = 2,
-		  .members = own}, INVALID, "members", "members is for type flood, not encap"},
-		{{.has_id_case = 1, .id = 7, .type = 3, .n_members = 17, .members = many}, INVALID,
-		 "members", "17 members are more than 16"},
-		{{.has_id_case = 1, .id = 7, .type = 3, .n_members = 2, .members = own}, INVALID,
-		 "members", "cannot be a member of itself"},
-		{{.has_id_case = 1, .id = 7, .type = 2, .has_vif_case = 5,
-		  .rewrite = {sizeof(bytes), bytes}}, INVALID, "rewrite", "rewrite is for families"},
-		{{.has_id_case = 1, .id = 7, .type = 3, .rewrite = {sizeof(bytes), bytes}}, INVALID,
-		 "rewrite", "rewrite is for type encap, not flood"},
-		{{.has_id_case = 1, .id = 7, .type = 2, .has_vif_case = 5, .family = 1},
-		 VROUTER__RESULT__CODE__UNSUPPORTED, "family", "only family bridge"},
-		{{.has_id_case = 1, .id = 7, .type = 1, .family = 9}, INVALID, "family",
-		 "family 9 is not known"},
+	    {{.type = VROUTER__NEXTHOP__TYPE__DISCARD}, INVALID, "id", "id is missing"},
+	    {{.has_id_case = 1, .id = 10000, .type = 1}, INVALID, "id", "id 10000 is above 9999"},
+	    {{.has_id_case = 1, .id = 7}, INVALID, "type", "nexthop 7: type is missing"},
+	    {{.has_id_case = 1, .id = 7, .type = 99}, INVALID, "type", "type 99 is not known"},
+	    {{.has_id_case = 1, .id = 7, .type = 2}, INVALID, "vif", "vif is missing"},
+	    {{.has_id_case = 1, .id = 7, .type = 1, .vrf = 8}, INVALID, "vrf", "vrf 8 is above 7"},
+	    {{.has_id_case = 1, .id = 7, .type = 2, .has_vif_case = 5, .vif = 50},
+	     INVALID,
+	     "vif",
+	     "vif 50 is above 49"},
+	    {{.has_id_case = 1, .id = 7, .type = 1, .has_vif_case = 5},
+	     INVALID,
+	     "vif",
+	     "vif is for type encap, not discard"},
+	    {{.has_id_case = 1,
+	      .id = 7,
+	      .type = 2,
+	      .has_vif_case = 5,
+	      .n_members = 2,
+	      .members = own},
+	     INVALID,
+	     "members",
+	     "members is for type flood, not encap"},
+	    {{.has_id_case = 1, .id = 7, .type = 3, .n_members = 17, .members = many},
+	     INVALID,
+	     "members",
+	     "17 members are more than 16"},
+	    {{.has_id_case = 1, .id = 7, .type = 3, .n_members = 2, .members = own},
+	     INVALID,
+	     "members",
+	     "cannot be a member of itself"},
+	    {{.has_id_case = 1,
+	      .id = 7,
+	      .type = 2,
+	      .has_vif_case = 5,
+	      .rewrite = {sizeof(bytes), bytes}},
+	     INVALID,
+	     "rewrite",
+	     "rewrite is for families"},
+	    {{.has_id_case = 1, .id = 7, .type = 3, .rewrite = {sizeof(bytes), bytes}},
+	     INVALID,
+	     "rewrite",
+	     "rewrite is for type encap, not flood"},
+	    {{.has_id_case = 1, .id = 7, .type = 2, .has_vif_case = 5, .family = 1},
+	     VROUTER__RESULT__CODE__UNSUPPORTED,
+	     "family",
+	     "only family bridge"},
+	    {{.has_id_case = 1, .id = 7, .type = 1, .family = 9},
+	     INVALID,
+	     "family",
+	     "family 9 is not known"},
 	};
 
 	(void)state;
@@ -179,12 +205,12 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(encap_is_published_and_read_back),
-		cmocka_unit_test(adding_again_replaces),
-		cmocka_unit_test(a_deleted_nexthop_is_gone),
-		cmocka_unit_test(what_is_wrong_is_named),
-		cmocka_unit_test(a_list_has_every_nexthop_once_in_order),
-		cmocka_unit_test(the_next_ctl_finds_the_nexthops),
+	    cmocka_unit_test(encap_is_published_and_read_back),
+	    cmocka_unit_test(adding_again_replaces),
+	    cmocka_unit_test(a_deleted_nexthop_is_gone),
+	    cmocka_unit_test(what_is_wrong_is_named),
+	    cmocka_unit_test(a_list_has_every_nexthop_once_in_order),
+	    cmocka_unit_test(the_next_ctl_finds_the_nexthops),
 	};
 
 	return cmocka_run_group_tests(tests, router_open, router_close);

@@ -47,8 +47,8 @@ mempool_list(struct ctl *ctl, const ProtobufCMessage *filter, uint64_t *cursor, 
 		m.size = pool->size;
 		m.available = rte_mempool_avail_count(pool);
 		if (pool->size != 0)
-			m.used_percent = (uint32_t)((uint64_t)(pool->size - m.available) * 100 /
-						    pool->size);
+			m.used_percent =
+			    (uint32_t)((uint64_t)(pool->size - m.available) * 100 / pool->size);
 		m.data_room_bytes = rte_pktmbuf_data_room_size(pool);
 		call_object(call, &m.base);
 	}

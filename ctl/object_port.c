@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Ports in the API, as the primary's table has them. They are made and removed through vifs. vr-ctl's
- * main thread only.
+ * Ports in the API, as the primary's table has them. They are made and removed through vifs.
+ * vr-ctl's main thread only.
  */
 #include "ctl/object.h"
 
@@ -14,7 +14,7 @@
 #include "ctl/call.h"
 #include "ctl/ctl.h"
 
-#define PORT_KIND(NAME, name, text)                                                                \
+#define PORT_KIND(NAME, name, text) \
 	_Static_assert((int)VROUTER__PORT__KIND__##NAME == PORT_##NAME + 1, name);
 #include "common/port_kinds.def"
 #undef PORT_KIND

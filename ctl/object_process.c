@@ -26,7 +26,8 @@ describe_process_name(const struct slots *slots, const struct process *p, char *
 	int at;
 
 	at = snprintf(out, size, "%s", process_role_name(p->role));
-	for (uint32_t i = 0; i < (agent ? AGENTS_MAX : slots->n) && at >= 0 && (size_t)at < size; i++) {
+	for (uint32_t i = 0; i < (agent ? AGENTS_MAX : slots->n) && at >= 0 && (size_t)at < size;
+	     i++) {
 		if ((p->slots >> i & 1) == 0)
 			continue;
 		at += snprintf(out + at, size - (size_t)at, "%s%u", separator,

@@ -52,7 +52,8 @@ table_use(const struct tables *t, const char *name)
 	if (strcmp(name, "slots") == 0)
 		return (struct table_use){true, false, t->slots->n, SLOTS_MAX};
 	if (strcmp(name, "processes") == 0)
-		return (struct table_use){true, true, used_processes(t->processes), t->processes->n};
+		return (struct table_use){true, true, used_processes(t->processes),
+					  t->processes->n};
 	if (strcmp(name, "ports") == 0)
 		return (struct table_use){true, true, used_ports(t->ports), t->ports->n};
 	if (strcmp(name, "vif") == 0)
@@ -60,7 +61,8 @@ table_use(const struct tables *t, const char *name)
 	if (strcmp(name, "nexthop") == 0)
 		return (struct table_use){true, true, t->nexthops->used, t->nexthops->ids};
 	if (strcmp(name, "bridge") == 0)
-		return (struct table_use){true, true, bridge_used(t->bridge), bridge_capacity(t->bridge)};
+		return (struct table_use){true, true, bridge_used(t->bridge),
+					  bridge_capacity(t->bridge)};
 	return (struct table_use){.counted = false};
 }
 

@@ -3,11 +3,11 @@
  * Vifs in the API. All that a client may say about one is checked in vif_parse(). vr-ctl's main
  * thread only.
  *
- * A vif and its port are two things made by two processes. Adding: the port first (the primary makes
- * it, unless one of that name is there already), then the vif is published. Deleting: the vif first,
- * then the port that was made for it. Whoever dies in between leaves a port without a vif, and the
- * same request, made again, picks it up. Which ports were made for a vif needs no note: all taps
- * and guests, and all devices that the configuration does not name.
+ * A vif and its port are two things made by two processes. Adding: the port first (the primary
+ * makes it, unless one of that name is there already), then the vif is published. Deleting: the vif
+ * first, then the port that was made for it. Whoever dies in between leaves a port without a vif,
+ * and the same request, made again, picks it up. Which ports were made for a vif needs no note: all
+ * taps and guests, and all devices that the configuration does not name.
  */
 #include "ctl/object_vif.h"
 
@@ -30,13 +30,13 @@ enum {
 	MTU_DEFAULT = 1514,
 	MTU_MIN = 64,
 	MTU_MAX = 65535,
-	TAP_NAME_MAX = 15, /* IFNAMSIZ - 1 */
+	TAP_NAME_MAX = 15,     /* IFNAMSIZ - 1 */
 	SOCKET_PATH_MAX = 107, /* sizeof sockaddr_un.sun_path - 1 */
 };
 static const uint8_t default_mac[MAC_LEN] = {0x00, 0x00, 0x5e, 0x00, 0x01, 0x00};
 
 /* The API's numbers are ours and one more, since its 0 means "not given". */
-#define VIF_TYPE(NAME, name, text)                                                                 \
+#define VIF_TYPE(NAME, name, text) \
 	_Static_assert((int)VROUTER__VIF__TYPE__##NAME == VIF_##NAME + 1, name);
 #include "common/vif_types.def"
 #undef VIF_TYPE
@@ -48,12 +48,13 @@ static int
 check_name(const char *field, const char *name, size_t max, struct refusal *r)
 {
 	if (strlen(name) > max)
-		return refuse(r, EINVAL, field, "%s \"%.80s\" is longer than %zu bytes", field, name,
-			      max);
+		return refuse(r, EINVAL, field, "%s \"%.80s\" is longer than %zu bytes", field,
+			      name, max);
 	if (strpbrk(name, " /,=") != NULL || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
-		return refuse(r, EINVAL, field,
-			      "%s \"%s\" is no name: blanks, '/', ',', '=' and \".\" are not allowed",
-			      field, name);
+		return refuse(
+		    r, EINVAL, field,
+		    "%s \"%s\" is no name: blanks, '/', ',', '=' and \".\" are not allowed", field,
+		    name);
 	return 0;
 }
 
@@ -61,7 +62,8 @@ static int
 check_queues(const char *field, uint32_t queues, struct refusal *r)
 {
 	if (queues > PORT_QUEUES_MAX)
-		return refuse(r, EINVAL, field, "%s %u is above %d", field, queues, PORT_QUEUES_MAX);
+		return refuse(r, EINVAL, field, "%s %u is above %d", field, queues,
+			      PORT_QUEUES_MAX);
 	return 0;
 }
 
@@ -109,8 +111,8 @@ parse_vhost(const Vrouter__Vif__Vhost *m, const struct conf *conf, const struct 
 	int rc;
 
 	if (*m->path != '/')
-		return refuse(r, EINVAL, "vhost.path",
-			      "vhost.path \"%.80s\" is no absolute path", m->path);
+		return refuse(r, EINVAL, "vhost.path", "vhost.path \"%.80s\" is no absolute path",
+			      m->path);
 	if (strlen(m->path) > SOCKET_PATH_MAX)
 		return refuse(r, EINVAL, "vhost.path", "vhost.path is longer than %d bytes",
 			      SOCKET_PATH_MAX);
@@ -144,7 +146,8 @@ parse_device(const Vrouter__Vif__Device *m, struct port_wish *wish, struct refus
 	if (rc == 0)
 		rc = check_queues("device.queues", m->queues, r);
 	if (rc == 0 && strlen(m->devargs) >= sizeof(((struct port *)NULL)->devargs))
-		return refuse(r, EINVAL, "device.devargs", "device.devargs is longer than %zu bytes",
+		return refuse(r, EINVAL, "device.devargs",
+			      "device.devargs is longer than %zu bytes",
 			      sizeof(((struct port *)NULL)->devargs) - 1);
 	return rc;
 }
@@ -189,7 +192,8 @@ vif_parse(const Vrouter__Vif *m, const struct conf *conf, struct vif *vif, struc
 		return refuse(r, EINVAL, "nexthop", "nexthop %u is above %llu (option nexthops)",
 			      m->nexthop, (unsigned long long)conf->nexthops - 1);
 	if (m->mtu != 0 && (m->mtu < MTU_MIN || m->mtu > MTU_MAX))
-		return refuse(r, EINVAL, "mtu", "mtu %u is not in %d to %d", m->mtu, MTU_MIN, MTU_MAX);
+		return refuse(r, EINVAL, "mtu", "mtu %u is not in %d to %d", m->mtu, MTU_MIN,
+			      MTU_MAX);
 	rc = check_name("name", m->name, NAME_LEN - 1, r);
 	if (rc == 0)
 		rc = parse_mac(&m->mac, vif->mac, r);
@@ -264,7 +268,7 @@ static int
 port_check(const struct ctl *ctl, const struct vif *vif, const struct port_wish *wish,
 	   uint32_t index, struct refusal *r)
 {
-	const char *transport = wish->kind == PORT_TAP	   ? "tap"
+	const char *transport = wish->kind == PORT_TAP     ? "tap"
 				: wish->kind == PORT_VHOST ? "vhost"
 							   : "device";
 	const struct port *p = &ctl->tables.ports->p[index];
@@ -277,7 +281,8 @@ port_check(const struct ctl *ctl, const struct vif *vif, const struct port_wish 
 			      (long long)user);
 	if (p->kind != wish->kind)
 		return refuse(r, EEXIST, field, "there is a port %s of another kind", p->name);
-	if (wish->devargs != NULL && *wish->devargs != '\0' && strcmp(wish->devargs, p->devargs) != 0)
+	if (wish->devargs != NULL && *wish->devargs != '\0' &&
+	    strcmp(wish->devargs, p->devargs) != 0)
 		return refuse(r, EBUSY, wish->kind == PORT_VHOST ? "vhost.path" : "device.devargs",
 			      "port %s is there with %s instead: delete the vif first", p->name,
 			      p->devargs);
@@ -286,9 +291,10 @@ port_check(const struct ctl *ctl, const struct vif *vif, const struct port_wish 
 			      "port %s is there, served otherwise: delete the vif first", p->name);
 	if (wish->queues != 0 && wish->queues != p->queues) {
 		snprintf(field, sizeof(field), "%s.queues", transport);
-		return refuse(r, EBUSY, field,
-			      "port %s is there with %u queues: delete the vif first to change them",
-			      p->name, p->queues);
+		return refuse(
+		    r, EBUSY, field,
+		    "port %s is there with %u queues: delete the vif first to change them", p->name,
+		    p->queues);
 	}
 	return 0;
 }
@@ -314,13 +320,15 @@ port_make(struct ctl *ctl, const struct port_wish *wish, struct call *call)
 	if (wish->kind == PORT_DEVICE && *wish->devargs == '\0')
 		return refuse(r, ENOENT, "device.name",
 			      "there is no port %s: make it with device.devargs, or with the "
-			      "option port", wish->name);
+			      "option port",
+			      wish->name);
 	rc = primary_port_add(ctl->primary, wish, on_port_added, call);
 	if (rc == -EBUSY)
 		return refuse(r, EBUSY, NULL, "port %s is just being made or removed: try again",
 			      wish->name);
 	if (rc < 0)
-		return refuse(r, -rc, NULL, "cannot ask for port %s: %s", wish->name, strerror(-rc));
+		return refuse(r, -rc, NULL, "cannot ask for port %s: %s", wish->name,
+			      strerror(-rc));
 	return OBJECT_LATER;
 }
 
@@ -336,7 +344,8 @@ on_port_removed(void *arg, int code, const char *text)
 	call_done(call, code);
 }
 
-/* Removes a port that was made for a vif and is of no use now; 0 when there is nothing to remove. */
+/* Removes a port that was made for a vif and is of no use now; 0 when there is nothing to remove.
+ */
 static int
 port_drop(struct ctl *ctl, int32_t index, struct call *call)
 {
@@ -347,8 +356,9 @@ port_drop(struct ctl *ctl, int32_t index, struct call *call)
 		return 0;
 	rc = primary_port_del(ctl->primary, (uint32_t)index, p->name, on_port_removed, call);
 	if (rc < 0)
-		return refuse(call_refusal(call), -rc, NULL, "its port %s cannot be removed now: %s",
-			      p->name, rc == -EBUSY ? "it is just being changed" : strerror(-rc));
+		return refuse(call_refusal(call), -rc, NULL,
+			      "its port %s cannot be removed now: %s", p->name,
+			      rc == -EBUSY ? "it is just being changed" : strerror(-rc));
 	return OBJECT_LATER;
 }
 
@@ -532,8 +542,8 @@ vif_list(struct ctl *ctl, const ProtobufCMessage *filter, uint64_t *cursor, uint
 }
 
 const struct object_kind object_vif = {
-	.add = vif_add,
-	.del = vif_del,
-	.get = vif_get,
-	.list = vif_list,
+    .add = vif_add,
+    .del = vif_del,
+    .get = vif_get,
+    .list = vif_list,
 };

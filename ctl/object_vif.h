@@ -15,7 +15,8 @@ struct vif;
 
 /*
  * Checks every field and makes the entry, still without a port; the only place where a vif is
- * checked. 'wish' receives the port it wants (wish->name NULL: none) and borrows from 'm' and 'vif'.
+ * checked. 'wish' receives the port it wants (wish->name NULL: none) and borrows from 'm' and
+ * 'vif'.
  */
 int vif_parse(const Vrouter__Vif *m, const struct conf *conf, struct vif *vif,
 	      struct port_wish *wish, struct refusal *r);

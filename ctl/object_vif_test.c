@@ -107,7 +107,7 @@ a_vif_that_changes_its_tap_loses_the_old_one(void **state)
 
 	(void)state;
 	assert_ok(ask(VROUTER__OP__ADD, "vif", &m));
-	tap.name = (char *)(uintptr_t)"blue-2";
+	tap.name = (char *)(uintptr_t) "blue-2";
 	assert_ok(ask(VROUTER__OP__ADD, "vif", &m));
 	assert_int_equal(fake_primary.n_adds, 2);
 	assert_int_equal(fake_primary.n_dels, 1);
@@ -199,8 +199,8 @@ a_client_that_leaves_does_not_stop_its_request(void **state)
 	request.op = VROUTER__OP__ADD;
 	request.object = &object;
 	asker_forget();
-	call = call_create(&test_ctl, &asker.caller, packed,
-			   vrouter__request__pack(&request, packed));
+	call =
+	    call_create(&test_ctl, &asker.caller, packed, vrouter__request__pack(&request, packed));
 	assert_int_equal(call_run(call, 64), CALL_LATER);
 	call_abandon(call);
 	fake_primary_works();
@@ -236,7 +236,8 @@ static void
 what_is_wrong_is_named(void **state)
 {
 	const Vrouter__Result__Code INVALID = VROUTER__RESULT__CODE__INVALID;
-	static char long_name[65] = "0123456789012345678901234567890123456789012345678901234567890123";
+	static char long_name[65] =
+	    "0123456789012345678901234567890123456789012345678901234567890123";
 	static uint8_t multicast[6] = {1, 0, 0x5e, 0, 0, 1};
 	static Vrouter__Vif__Tap bad_tap, far_tap, wide_tap;
 	static Vrouter__Vif__Device nameless;
@@ -247,33 +248,42 @@ what_is_wrong_is_named(void **state)
 		Vrouter__Vif m;
 		const char *field, *words;
 	} cases[] = {
-		{{.has_id_case = 1, .id = 50, .type = 1}, "id", "vif 50: id 50 is above 49"},
-		{{.has_id_case = 1, .id = 1}, "type", "type is missing"},
-		{{.has_id_case = 1, .id = 1, .type = 9}, "type", "type 9 is not known"},
-		{{.has_id_case = 1, .id = 1, .type = 1, .vrf = 8}, "vrf", "vrf 8 is above 7"},
-		{{.has_id_case = 1, .id = 1, .type = 1, .mtu = 63}, "mtu", "mtu 63 is not in 64 to"},
-		{{.has_id_case = 1, .id = 1, .type = 1, .mtu = 65536}, "mtu", "64 to 65535"},
-		{{.has_id_case = 1, .id = 1, .type = 1, .has_nexthop_case = 7, .nexthop = 10000},
-		 "nexthop", "nexthop 10000 is above 9999"},
-		{{.has_id_case = 1, .id = 1, .type = 1, .mac = {5, multicast}}, "mac",
-		 "mac has 5 bytes"},
-		{{.has_id_case = 1, .id = 1, .type = 1, .mac = {6, multicast}}, "mac", "multicast"},
-		{{.has_id_case = 1, .id = 1, .type = 1, .name = long_name}, "name",
-		 "longer than 63 bytes"},
-		{{.has_id_case = 1, .id = 1, .type = 1, .name = with_slash}, "name", "is no name"},
-		{{.has_id_case = 1, .id = 1, .type = 1, .name = bell}, "name",
-		 "control character 0x07"},
-		{{.has_id_case = 1, .id = 1, .type = 1, .name = latin}, "name", "not UTF-8"},
-		{{.has_id_case = 1, .id = 1, .type = 1, .transport_case = 8, {.tap = &bad_tap}},
-		 "tap.name", "longer than 15 bytes"},
-		{{.has_id_case = 1, .id = 1, .type = 1, .transport_case = 8, {.tap = &far_tap}},
-		 "tap.slot", "there is no slot 12"},
-		{{.has_id_case = 1, .id = 1, .type = 1, .transport_case = 8, {.tap = &wide_tap}},
-		 "tap.queues", "tap.queues 17 is above 16"},
-		{{.has_id_case = 1, .id = 1, .type = 1, .transport_case = 9, {.device = &nameless}},
-		 "device.name", "device.name is missing"},
-		{{.has_id_case = 1, .id = 1, .type = 1, .state = &given}, "state",
-		 "state is read only"},
+	    {{.has_id_case = 1, .id = 50, .type = 1}, "id", "vif 50: id 50 is above 49"},
+	    {{.has_id_case = 1, .id = 1}, "type", "type is missing"},
+	    {{.has_id_case = 1, .id = 1, .type = 9}, "type", "type 9 is not known"},
+	    {{.has_id_case = 1, .id = 1, .type = 1, .vrf = 8}, "vrf", "vrf 8 is above 7"},
+	    {{.has_id_case = 1, .id = 1, .type = 1, .mtu = 63}, "mtu", "mtu 63 is not in 64 to"},
+	    {{.has_id_case = 1, .id = 1, .type = 1, .mtu = 65536}, "mtu", "64 to 65535"},
+	    {{.has_id_case = 1, .id = 1, .type = 1, .has_nexthop_case = 7, .nexthop = 10000},
+	     "nexthop",
+	     "nexthop 10000 is above 9999"},
+	    {{.has_id_case = 1, .id = 1, .type = 1, .mac = {5, multicast}},
+	     "mac",
+	     "mac has 5 bytes"},
+	    {{.has_id_case = 1, .id = 1, .type = 1, .mac = {6, multicast}}, "mac", "multicast"},
+	    {{.has_id_case = 1, .id = 1, .type = 1, .name = long_name},
+	     "name",
+	     "longer than 63 bytes"},
+	    {{.has_id_case = 1, .id = 1, .type = 1, .name = with_slash}, "name", "is no name"},
+	    {{.has_id_case = 1, .id = 1, .type = 1, .name = bell},
+	     "name",
+	     "control character 0x07"},
+	    {{.has_id_case = 1, .id = 1, .type = 1, .name = latin}, "name", "not UTF-8"},
+	    {{.has_id_case = 1, .id = 1, .type = 1, .transport_case = 8, {.tap = &bad_tap}},
+	     "tap.name",
+	     "longer than 15 bytes"},
+	    {{.has_id_case = 1, .id = 1, .type = 1, .transport_case = 8, {.tap = &far_tap}},
+	     "tap.slot",
+	     "there is no slot 12"},
+	    {{.has_id_case = 1, .id = 1, .type = 1, .transport_case = 8, {.tap = &wide_tap}},
+	     "tap.queues",
+	     "tap.queues 17 is above 16"},
+	    {{.has_id_case = 1, .id = 1, .type = 1, .transport_case = 9, {.device = &nameless}},
+	     "device.name",
+	     "device.name is missing"},
+	    {{.has_id_case = 1, .id = 1, .type = 1, .state = &given},
+	     "state",
+	     "state is read only"},
 	};
 
 	(void)state;
@@ -305,17 +315,17 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(a_tap_is_made_for_a_vif_and_goes_with_it),
-		TEST(adding_again_keeps_the_port),
-		TEST(a_vif_that_changes_its_tap_loses_the_old_one),
-		TEST(a_port_left_by_a_ctl_that_died_is_picked_up),
-		TEST(a_configured_device_outlives_its_vif),
-		TEST(a_device_made_for_a_vif_goes_with_it),
-		TEST(a_port_has_one_vif),
-		TEST(a_port_that_cannot_be_made_makes_no_vif),
-		TEST(a_client_that_leaves_does_not_stop_its_request),
-		TEST(a_new_vif_counts_from_zero),
-		TEST(what_is_wrong_is_named),
+	    TEST(a_tap_is_made_for_a_vif_and_goes_with_it),
+	    TEST(adding_again_keeps_the_port),
+	    TEST(a_vif_that_changes_its_tap_loses_the_old_one),
+	    TEST(a_port_left_by_a_ctl_that_died_is_picked_up),
+	    TEST(a_configured_device_outlives_its_vif),
+	    TEST(a_device_made_for_a_vif_goes_with_it),
+	    TEST(a_port_has_one_vif),
+	    TEST(a_port_that_cannot_be_made_makes_no_vif),
+	    TEST(a_client_that_leaves_does_not_stop_its_request),
+	    TEST(a_new_vif_counts_from_zero),
+	    TEST(what_is_wrong_is_named),
 	};
 
 	return cmocka_run_group_tests(tests, router_open, router_close);

@@ -76,8 +76,7 @@ request_add(struct primary *p, const struct process_msg *msg, const char *name,
 {
 	struct request *q;
 
-	TAILQ_FOREACH(q, &p->requests, link)
-	{
+	TAILQ_FOREACH (q, &p->requests, link) {
 		if (strcmp(q->name, name) == 0)
 			return -EBUSY;
 	}
@@ -138,8 +137,7 @@ on_reply(struct primary *p, const struct process_msg *m)
 	struct request *q;
 
 	snprintf(text, sizeof(text), "%.*s", (int)sizeof(text) - 1, m->port_reply.text);
-	TAILQ_FOREACH(q, &p->requests, link)
-	{
+	TAILQ_FOREACH (q, &p->requests, link) {
 		if (request_serial(q) != m->port_reply.serial)
 			continue;
 		request_end(p, q, m->port_reply.code < 0 ? m->port_reply.code : 0, text);
@@ -200,8 +198,8 @@ on_lost(struct primary *p)
 	struct request *q;
 
 	p->connected = false;
-	TAILQ_FOREACH(q, &p->requests, link)
-	q->sent = false;
+	TAILQ_FOREACH (q, &p->requests, link)
+		q->sent = false;
 }
 
 static void
@@ -297,7 +295,7 @@ primary_create(struct ctl *ctl, struct primary **primary, struct fault *f)
 {
 	const struct timeval every = {.tv_usec = SWEEP_MS * 1000}, now = {0};
 	struct process_client_config config = {
-		.conf = ctl->conf, .role = ROLE_CTL, .core = (int32_t)ctl->conf->ctl_core};
+	    .conf = ctl->conf, .role = ROLE_CTL, .core = (int32_t)ctl->conf->ctl_core};
 	struct primary *p = calloc(1, sizeof(*p));
 
 	if (p == NULL)

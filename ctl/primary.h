@@ -32,9 +32,9 @@ bool primary_connected(const struct primary *primary);
 /* What is asked for; see process_msg.port_add. */
 struct port_wish {
 	enum port_kind kind;
-	uint32_t queues;  /* 0: default */
-	uint32_t mtu;     /* 0: default */
-	int32_t slot;     /* operator's number, -1: spread */
+	uint32_t queues;    /* 0: default */
+	uint32_t mtu;       /* 0: default */
+	int32_t slot;       /* operator's number, -1: spread */
 	const uint8_t *mac; /* NULL: default */
 	const char *name;
 	const char *devargs; /* vhost: path of the socket; NULL for taps */
@@ -42,13 +42,14 @@ struct port_wish {
 	uint32_t flags;      /* enum port_flag */
 };
 
-/* 'code' is 0 or a negative errno with a sentence in 'text'. Never called before the request returned. */
+/* 'code' is 0 or a negative errno with a sentence in 'text'. Never called before the request
+ * returned. */
 typedef void primary_reply(void *arg, int code, const char *text);
 
 /* -EBUSY: a request about this name is under way. -ENOMEM. */
 int primary_port_add(struct primary *primary, const struct port_wish *wish, primary_reply *reply,
 		     void *arg);
-int primary_port_del(struct primary *primary, uint32_t port, const char *name,
-		     primary_reply *reply, void *arg);
+int primary_port_del(struct primary *primary, uint32_t port, const char *name, primary_reply *reply,
+		     void *arg);
 
 #endif

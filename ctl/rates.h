@@ -13,8 +13,8 @@ struct ctl;
 struct rates;
 
 struct slot_rates {
-	bool known;   /* false until two readings were taken */
-	bool moving;  /* its heartbeat advanced */
+	bool known;  /* false until two readings were taken */
+	bool moving; /* its heartbeat advanced */
 	uint32_t busy_percent;
 	uint32_t cycles_per_packet;
 	uint64_t packets_per_second;

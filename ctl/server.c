@@ -34,14 +34,14 @@
 #include "common/log.h"
 
 enum {
-	OUTPUT_LOW = 128 * 1024,  /* a client with more than this to read gets no further turns */
-	TURN_CALLS = 64,          /* requests of one turn */
-	TURN_OBJECTS = 256,       /* objects of one turn of a list */
-	READ_MAX = 64 * 1024,     /* bytes read or written at once */
+	OUTPUT_LOW = 128 * 1024, /* a client with more than this to read gets no further turns */
+	TURN_CALLS = 64,         /* requests of one turn */
+	TURN_OBJECTS = 256,      /* objects of one turn of a list */
+	READ_MAX = 64 * 1024,    /* bytes read or written at once */
 	BLOCKED_RETRY_US = 1000,
-	UNREAD_MAX_S = 60,        /* a client that reads nothing for so long is disconnected */
+	UNREAD_MAX_S = 60, /* a client that reads nothing for so long is disconnected */
 	BACKLOG = 128,
-	ACCEPT_PAUSE_MS = 100,    /* when there are no file descriptors left */
+	ACCEPT_PAUSE_MS = 100, /* when there are no file descriptors left */
 };
 
 struct client {
@@ -49,10 +49,10 @@ struct client {
 	struct server *server;
 	struct bufferevent *stream;
 	struct event *turn;
-	struct call *call; /* being carried out, NULL: none */
+	struct call *call;     /* being carried out, NULL: none */
 	enum call_state state; /* of 'call' */
-	bool ended;        /* it sends nothing more */
-	bool closing;      /* to be disconnected when its answers are written */
+	bool ended;            /* it sends nothing more */
+	bool closing;          /* to be disconnected when its answers are written */
 	pid_t pid;
 	LIST_ENTRY(client) link;
 };
@@ -112,8 +112,8 @@ on_answer(struct caller *caller, const Vrouter__Response *answer)
 }
 
 /*
- * A timer, not event_active(): others' sockets are looked at before it comes. One that is due is let
- * be: libevent repeats on_readable() while the input is full, and would put it off for ever.
+ * A timer, not event_active(): others' sockets are looked at before it comes. One that is due is
+ * let be: libevent repeats on_readable() while the input is full, and would put it off for ever.
  */
 static void
 client_take_turn(struct client *c)
@@ -169,7 +169,8 @@ next_call(struct client *c)
 		char text[128];
 
 		snprintf(text, sizeof(text),
-			 "a message of %u bytes is longer than control-message-max, %u", size, limit);
+			 "a message of %u bytes is longer than control-message-max, %u", size,
+			 limit);
 		result.code = VROUTER__RESULT__CODE__MALFORMED;
 		result.text = text;
 		response.result = &result;
@@ -267,8 +268,8 @@ on_stream_event(struct bufferevent *stream, short what, void *arg)
 		return;
 	}
 	if (what & BEV_EVENT_TIMEOUT)
-		log_notice("process %d has not read its answers for %d s: disconnected", (int)c->pid,
-			   UNREAD_MAX_S);
+		log_notice("process %d has not read its answers for %d s: disconnected",
+			   (int)c->pid, UNREAD_MAX_S);
 	client_close(c);
 }
 
@@ -302,10 +303,10 @@ client_authorize(struct client *c, int fd)
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &size) < 0)
 		return -errno;
 	c->pid = cred.pid;
-	c->caller.may_write = cred.uid == 0 || cred.uid == geteuid() ||
-			      peer_in_group(fd, &cred, s->writers);
-	c->caller.may_read = c->caller.may_write || s->readers == NO_GROUP ||
-			     peer_in_group(fd, &cred, s->readers);
+	c->caller.may_write =
+	    cred.uid == 0 || cred.uid == geteuid() || peer_in_group(fd, &cred, s->writers);
+	c->caller.may_read =
+	    c->caller.may_write || s->readers == NO_GROUP || peer_in_group(fd, &cred, s->readers);
 	return 0;
 }
 
@@ -424,8 +425,8 @@ server_listen(struct server *s, struct fault *f)
 			       strerror(errno));
 		goto close_fd;
 	}
-	s->listener = evconnlistener_new(s->ctl->base, on_accept, s,
-					 LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, BACKLOG, fd);
+	s->listener = evconnlistener_new(
+	    s->ctl->base, on_accept, s, LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, BACKLOG, fd);
 	if (s->listener == NULL) {
 		rc = fault_set(f, ENOMEM, "cannot listen on %s", s->path);
 		goto close_fd;
@@ -452,8 +453,9 @@ server_create(struct ctl *ctl, struct server **server, struct fault *f)
 	LIST_INIT(&s->clients);
 	server_path(conf, path, sizeof(path));
 	if (strlen(path) >= sizeof(s->path)) {
-		rc = fault_set(f, ENAMETOOLONG, "the path %s is longer than the %zu bytes of a socket's",
-			       path, sizeof(s->path) - 1);
+		rc = fault_set(f, ENAMETOOLONG,
+			       "the path %s is longer than the %zu bytes of a socket's", path,
+			       sizeof(s->path) - 1);
 		goto free_server;
 	}
 	strcpy(s->path, path);

@@ -21,7 +21,8 @@ void server_path(const struct conf *conf, char *path, unsigned long size);
 
 /*
  * Listens. The caller holds the writer lock, so a socket that is there is nobody's and goes away.
- * Fails when the path is too long, its directory is not there, or a configured group does not exist.
+ * Fails when the path is too long, its directory is not there, or a configured group does not
+ * exist.
  */
 int server_create(struct ctl *ctl, struct server **server, struct fault *f);
 /* Disconnects everybody and removes the socket. */

@@ -206,7 +206,8 @@ a_refusal_reaches_the_client(void **state)
 	(void)state;
 	assert_int_equal(vrouter_call(v, VROUTER__OP__ADD, flood(10000), &answer), -EREMOTE);
 	assert_int_equal(answer->result->code, VROUTER__RESULT__CODE__INVALID);
-	assert_string_equal(vrouter_error(v), "nexthop 10000: id 10000 is above 9999 (option nexthops)");
+	assert_string_equal(vrouter_error(v),
+			    "nexthop 10000: id 10000 is above 9999 (option nexthops)");
 	vrouter_response_free(answer);
 	vrouter_close(v);
 }
@@ -299,7 +300,8 @@ a_client_that_does_not_read_delays_nobody(void **state)
 	size = vrouter__request__pack(&request, frame + FRAME_HEADER);
 	frame_put(frame, (uint32_t)size);
 	fcntl(fd, F_SETFL, O_NONBLOCK);
-	while (sent < 100000 && send(fd, frame, FRAME_HEADER + size, 0) == (ssize_t)(FRAME_HEADER + size))
+	while (sent < 100000 &&
+	       send(fd, frame, FRAME_HEADER + size, 0) == (ssize_t)(FRAME_HEADER + size))
 		sent++;
 	assert_true(sent > 0);
 	for (int i = 0; i < 100; i++)
@@ -366,17 +368,17 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(pipelined_requests_are_answered_in_order),
-		cmocka_unit_test(a_long_list_comes_whole),
-		cmocka_unit_test(a_refusal_reaches_the_client),
-		cmocka_unit_test(an_oversized_frame_is_refused_and_hung_up_on),
-		cmocka_unit_test(a_frame_of_garbage_is_refused_and_hung_up_on),
-		cmocka_unit_test(a_truncated_frame_is_forgotten),
-		cmocka_unit_test(what_was_sent_before_the_end_is_answered),
-		cmocka_unit_test(a_client_that_does_not_read_delays_nobody),
-		cmocka_unit_test(many_clients_are_served_and_too_many_are_not),
-		cmocka_unit_test(a_client_survives_the_servers_restart),
-		cmocka_unit_test(nobody_there_is_said_at_once),
+	    cmocka_unit_test(pipelined_requests_are_answered_in_order),
+	    cmocka_unit_test(a_long_list_comes_whole),
+	    cmocka_unit_test(a_refusal_reaches_the_client),
+	    cmocka_unit_test(an_oversized_frame_is_refused_and_hung_up_on),
+	    cmocka_unit_test(a_frame_of_garbage_is_refused_and_hung_up_on),
+	    cmocka_unit_test(a_truncated_frame_is_forgotten),
+	    cmocka_unit_test(what_was_sent_before_the_end_is_answered),
+	    cmocka_unit_test(a_client_that_does_not_read_delays_nobody),
+	    cmocka_unit_test(many_clients_are_served_and_too_many_are_not),
+	    cmocka_unit_test(a_client_survives_the_servers_restart),
+	    cmocka_unit_test(nobody_there_is_said_at_once),
 	};
 
 	signal(SIGPIPE, SIG_IGN);

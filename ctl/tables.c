@@ -23,11 +23,11 @@ tables_find(struct tables *t, const struct region *region, struct fault *f)
 		const char *name;
 		void **where;
 	} wanted[] = {
-		{"slots", (void **)&t->slots},       {"processes", (void **)&t->processes},
-		{"ports", (void **)&t->ports},       {"grace", (void **)&t->qsbr},
-		{"vif", (void **)&t->vifs},	     {"nexthop", (void **)&t->nexthops},
-		{"bridge", (void **)&t->bridge},     {"counters", (void **)&t->counters},
-		{"agents", (void **)&t->agents},
+	    {"slots", (void **)&t->slots},   {"processes", (void **)&t->processes},
+	    {"ports", (void **)&t->ports},   {"grace", (void **)&t->qsbr},
+	    {"vif", (void **)&t->vifs},      {"nexthop", (void **)&t->nexthops},
+	    {"bridge", (void **)&t->bridge}, {"counters", (void **)&t->counters},
+	    {"agents", (void **)&t->agents},
 	};
 
 	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * OBJECT VERB for every object, from the descriptors alone. A new kind of object needs nothing here.
- * vrctl's only thread.
+ * OBJECT VERB for every object, from the descriptors alone. A new kind of object needs nothing
+ * here. vrctl's only thread.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -348,15 +348,16 @@ command_object(struct vrctl *v, int argc, char **argv)
 	if (m == NULL)
 		return unknown_object(argv[0]);
 	if (argc < 2 || parse_verb(argv[1], &op) < 0) {
-		fprintf(stderr, "vrctl: %s%s%s: the verb is one of add, set, del, get, list; "
-				"`vrctl help %s` shows more\n",
+		fprintf(stderr,
+			"vrctl: %s%s%s: the verb is one of add, set, del, get, list; "
+			"`vrctl help %s` shows more\n",
 			argv[0], argc < 2 ? "" : " ", argc < 2 ? "" : argv[1], argv[0]);
 		goto free_message;
 	}
 	for (int i = 2; i < argc; i++) {
 		if (parse_argument(m, op, argv[i], &f) < 0) {
-			fprintf(stderr, "vrctl: %s: %s; `vrctl help %s` shows its fields\n", argv[0],
-				f.text, argv[0]);
+			fprintf(stderr, "vrctl: %s: %s; `vrctl help %s` shows its fields\n",
+				argv[0], f.text, argv[0]);
 			goto free_message;
 		}
 	}

@@ -2,8 +2,8 @@
 /*
  * Help from the contract; see help.h. vrctl's only thread.
  *
- * The .proto file is read line by line: comments that stand right before a declaration belong to it.
- * That is all the grammar needed, as protoc has read the file before.
+ * The .proto file is read line by line: comments that stand right before a declaration belong to
+ * it. That is all the grammar needed, as protoc has read the file before.
  */
 #include "ctl/cli/help.h"
 
@@ -31,8 +31,8 @@ enum entry_kind { ENTRY_HEAD, ENTRY_MESSAGE, ENTRY_ENUM, ENTRY_FIELD, ENTRY_VALU
 struct entry {
 	enum entry_kind kind;
 	char name[2 * NAME_MAX_LEN]; /* with all that it is in */
-	char type[NAME_MAX_LEN]; /* of a field */
-	int number;              /* of a field or value */
+	char type[NAME_MAX_LEN];     /* of a field */
+	int number;                  /* of a field or value */
 	char *comment;
 };
 
@@ -123,13 +123,15 @@ read_declaration(struct reader *r, const char *line)
 	} else if (*line == '}') {
 		block_close(r);
 	} else if (strncmp(line, "repeated ", 9) == 0 &&
-		   sscanf(line + 9, "%100[A-Za-z0-9_.] %100[A-Za-z0-9_] = %d", type, name, &number) == 3) {
+		   sscanf(line + 9, "%100[A-Za-z0-9_.] %100[A-Za-z0-9_] = %d", type, name,
+			  &number) == 3) {
 		e = entry_add(r, ENTRY_FIELD, name);
 		if (e != NULL) {
 			snprintf(e->type, sizeof(e->type), "repeated %.100s", type);
 			e->number = number;
 		}
-	} else if (sscanf(line, "%100[A-Za-z0-9_.] %100[A-Za-z0-9_] = %d", type, name, &number) == 3) {
+	} else if (sscanf(line, "%100[A-Za-z0-9_.] %100[A-Za-z0-9_] = %d", type, name, &number) ==
+		   3) {
 		e = entry_add(r, ENTRY_FIELD, name);
 		if (e != NULL) {
 			snprintf(e->type, sizeof(e->type), "%.100s", type);
@@ -324,26 +326,27 @@ help_overview(FILE *out)
 {
 	const ProtobufCMessageDescriptor *d = &vrouter__object__descriptor;
 
-	fputs("vrctl [OPTION ...] OBJECT VERB [FIELD=VALUE ...]\n"
-	      "vrctl [OPTION ...] status | drops [vif=N] [slot=N] [per=vif|slot] | mempool audit\n"
-	      "vrctl help [OBJECT]\n"
-	      "\n"
-	      "Verbs: add (create or replace), set, del, get, list; see what each object has.\n"
-	      "Fields of fields take dots (tap.name=red-1), several values commas (members=1,2).\n"
-	      "\n"
-	      "Options:\n"
-	      "  --json           one JSON document instead of tables\n"
-	      "  --wide           all columns, however many\n"
-	      "  --socket PATH    of the control API; else $VRCTL_SOCKET, else from --config, else\n"
-	      "                   /run/vrouter/control.sock\n"
-	      "  --config FILE    configuration of the router to talk to\n"
-	      "  --timeout MS     longest wait for an answer (10000)\n"
-	      "  --help, --version\n"
-	      "\n"
-	      "Exit: 0 done, 1 refused, 2 wrong usage, 3 no connection, 4 not healthy.\n"
-	      "\n"
-	      "Objects:\n",
-	      out);
+	fputs(
+	    "vrctl [OPTION ...] OBJECT VERB [FIELD=VALUE ...]\n"
+	    "vrctl [OPTION ...] status | drops [vif=N] [slot=N] [per=vif|slot] | mempool audit\n"
+	    "vrctl help [OBJECT]\n"
+	    "\n"
+	    "Verbs: add (create or replace), set, del, get, list; see what each object has.\n"
+	    "Fields of fields take dots (tap.name=red-1), several values commas (members=1,2).\n"
+	    "\n"
+	    "Options:\n"
+	    "  --json           one JSON document instead of tables\n"
+	    "  --wide           all columns, however many\n"
+	    "  --socket PATH    of the control API; else $VRCTL_SOCKET, else from --config, else\n"
+	    "                   /run/vrouter/control.sock\n"
+	    "  --config FILE    configuration of the router to talk to\n"
+	    "  --timeout MS     longest wait for an answer (10000)\n"
+	    "  --help, --version\n"
+	    "\n"
+	    "Exit: 0 done, 1 refused, 2 wrong usage, 3 no connection, 4 not healthy.\n"
+	    "\n"
+	    "Objects:\n",
+	    out);
 	for (unsigned int i = 0; i < d->n_fields; i++) {
 		const ProtobufCMessageDescriptor *sub = d->fields[i].descriptor;
 
@@ -387,8 +390,9 @@ reference_of(FILE *out, const struct entry *owner)
 		if (!is_member_of(e, owner))
 			continue;
 		if (first)
-			fputs(e->kind == ENTRY_VALUE ? "| value | number | |\n|---|---|---|\n"
-						     : "| field | type | number | |\n|---|---|---|---|\n",
+			fputs(e->kind == ENTRY_VALUE
+				  ? "| value | number | |\n|---|---|---|\n"
+				  : "| field | type | number | |\n|---|---|---|---|\n",
 			      out);
 		first = false;
 		fprintf(out, "| `%s` | ", e->name + strlen(owner->name) + 1);
@@ -405,7 +409,8 @@ help_reference(FILE *out)
 {
 	find("");
 	fputs("# Control API\n\nMade from the comments in proto/vrouter.proto by `vrctl help api`; "
-	      "change it there.\n\n", out);
+	      "change it there.\n\n",
+	      out);
 	for (int i = 0; i < n_entries; i++) {
 		if (entries[i].kind == ENTRY_HEAD)
 			fprintf(out, "%s\n", entries[i].comment);

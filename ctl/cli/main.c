@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * vrctl: what a person types. Knows objects by their descriptors alone (message.h), and has commands
- * made by hand where people look often (status.c). No DPDK, one thread.
+ * vrctl: what a person types. Knows objects by their descriptors alone (message.h), and has
+ * commands made by hand where people look often (status.c). No DPDK, one thread.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -114,13 +114,18 @@ main(int argc, char **argv)
 {
 	enum { JSON = 256, WIDE, SOCKET, CONFIG, TIMEOUT, HELP, VERSION };
 	static const struct option options[] = {
-		{"json", no_argument, NULL, JSON},	   {"wide", no_argument, NULL, WIDE},
-		{"socket", required_argument, NULL, SOCKET}, {"config", required_argument, NULL, CONFIG},
-		{"timeout", required_argument, NULL, TIMEOUT}, {"help", no_argument, NULL, HELP},
-		{"version", no_argument, NULL, VERSION},   {NULL, 0, NULL, 0},
+	    {"json", no_argument, NULL, JSON},
+	    {"wide", no_argument, NULL, WIDE},
+	    {"socket", required_argument, NULL, SOCKET},
+	    {"config", required_argument, NULL, CONFIG},
+	    {"timeout", required_argument, NULL, TIMEOUT},
+	    {"help", no_argument, NULL, HELP},
+	    {"version", no_argument, NULL, VERSION},
+	    {NULL, 0, NULL, 0},
 	};
 	struct vrctl v = {.path = VROUTER_SOCKET_DEFAULT};
-	const char *env = getenv("VRCTL_SOCKET"), *socket = env != NULL && *env != '\0' ? env : NULL;
+	const char *env = getenv("VRCTL_SOCKET"),
+		   *socket = env != NULL && *env != '\0' ? env : NULL;
 	const char *config = NULL;
 	struct timespec now;
 	char configured[PATH_LEN];

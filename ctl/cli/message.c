@@ -238,8 +238,8 @@ parse_bytes(const ProtobufCFieldDescriptor *f, const char *text, ProtobufCBinary
 		n = 16;
 	if (n < 0)
 		return fault_set(fault, EINVAL,
-				 "%s: \"%s\" is no address and no row of hexadecimal digits", f->name,
-				 text);
+				 "%s: \"%s\" is no address and no row of hexadecimal digits",
+				 f->name, text);
 	value->data = malloc((size_t)n + 1);
 	if (value->data == NULL)
 		return fault_set(fault, ENOMEM, "out of memory");
@@ -262,9 +262,9 @@ parse_value(const ProtobufCFieldDescriptor *f, const char *text, void *value, st
 	case PROTOBUF_C_TYPE_ENUM:
 		return parse_enum(f, text, value, fault);
 	case PROTOBUF_C_TYPE_MESSAGE:
-		return fault_set(fault, EINVAL, "%s: one of its fields must be named, as in %s.%s=...",
-				 f->name, f->name,
-				 ((const ProtobufCMessageDescriptor *)f->descriptor)->fields[0].name);
+		return fault_set(
+		    fault, EINVAL, "%s: one of its fields must be named, as in %s.%s=...", f->name,
+		    f->name, ((const ProtobufCMessageDescriptor *)f->descriptor)->fields[0].name);
 	default:
 		return parse_number(f, text, value, fault);
 	}
@@ -307,7 +307,8 @@ check_oneof(const ProtobufCMessage *m, const ProtobufCFieldDescriptor *f, struct
 	if (now == 0 || now == f->id)
 		return 0;
 	return fault_set(fault, EINVAL, "%s and %s exclude each other",
-			 protobuf_c_message_descriptor_get_field(m->descriptor, now)->name, f->name);
+			 protobuf_c_message_descriptor_get_field(m->descriptor, now)->name,
+			 f->name);
 }
 
 static int

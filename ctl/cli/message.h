@@ -26,7 +26,8 @@ int message_set(ProtobufCMessage *m, const char *path, const char *text, struct 
 /* The same from "path=text". */
 int message_assign(ProtobufCMessage *m, const char *assignment, struct fault *f);
 
-/* Whether the field has a value worth showing: a member of a oneof that is set, a text not empty. */
+/* Whether the field has a value worth showing: a member of a oneof that is set, a text not empty.
+ */
 bool message_has(const ProtobufCMessage *m, const ProtobufCFieldDescriptor *f);
 /* The message that is the field's value; NULL when absent. */
 const ProtobufCMessage *message_sub(const ProtobufCMessage *m, const ProtobufCFieldDescriptor *f);

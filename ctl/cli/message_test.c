@@ -44,23 +44,29 @@ arguments_become_fields(void **state)
 		const char *arguments[6];
 		const char *json;
 	} cases[] = {
-		{"nexthop", {"id=7", "type=encap", "vif=3"},
-		 "{\"id\": 7, \"type\": \"encap\", \"family\": \"bridge\", \"vrf\": 0, \"vif\": 3, "
-		 "\"rewrite\": \"\", \"members\": []}"},
-		{"nexthop", {"id=0x10", "type=FLOOD", "members=1,2,3"},
-		 "{\"id\": 16, \"type\": \"flood\", \"family\": \"bridge\", \"vrf\": 0, "
-		 "\"rewrite\": \"\", \"members\": [1, 2, 3]}"},
-		{"nexthop", {"id=0", "rewrite=0a0B0c"},
-		 "{\"id\": 0, \"type\": \"-\", \"family\": \"bridge\", \"vrf\": 0, "
-		 "\"rewrite\": \"0a:0b:0c\", \"members\": []}"},
-		{"bridge", {"vrf=1", "mac=02:00:00:00:00:01", "nexthop=7"},
-		 "{\"vrf\": 1, \"mac\": \"02:00:00:00:00:01\", \"nexthop\": 7}"},
-		{"bridge", {"mac=02-00-00-00-00-ff"}, "{\"mac\": \"02:00:00:00:00:ff\"}"},
-		{"bridge", {"mac=10.0.0.1"}, "{\"mac\": \"10.0.0.1\"}"},
-		{"log", {"module=a\"b\\\n", "level=debug"},
-		 "{\"module\": \"a\\\"b\\\\\\u000a\", \"level\": \"debug\"}"},
-		{"drop", {"per=slot", "vif=0"},
-		 "{\"reason\": \"\", \"packets\": 0, \"text\": \"\", \"vif\": 0, \"per\": \"slot\"}"},
+	    {"nexthop",
+	     {"id=7", "type=encap", "vif=3"},
+	     "{\"id\": 7, \"type\": \"encap\", \"family\": \"bridge\", \"vrf\": 0, \"vif\": 3, "
+	     "\"rewrite\": \"\", \"members\": []}"},
+	    {"nexthop",
+	     {"id=0x10", "type=FLOOD", "members=1,2,3"},
+	     "{\"id\": 16, \"type\": \"flood\", \"family\": \"bridge\", \"vrf\": 0, "
+	     "\"rewrite\": \"\", \"members\": [1, 2, 3]}"},
+	    {"nexthop",
+	     {"id=0", "rewrite=0a0B0c"},
+	     "{\"id\": 0, \"type\": \"-\", \"family\": \"bridge\", \"vrf\": 0, "
+	     "\"rewrite\": \"0a:0b:0c\", \"members\": []}"},
+	    {"bridge",
+	     {"vrf=1", "mac=02:00:00:00:00:01", "nexthop=7"},
+	     "{\"vrf\": 1, \"mac\": \"02:00:00:00:00:01\", \"nexthop\": 7}"},
+	    {"bridge", {"mac=02-00-00-00-00-ff"}, "{\"mac\": \"02:00:00:00:00:ff\"}"},
+	    {"bridge", {"mac=10.0.0.1"}, "{\"mac\": \"10.0.0.1\"}"},
+	    {"log",
+	     {"module=a\"b\\\n", "level=debug"},
+	     "{\"module\": \"a\\\"b\\\\\\u000a\", \"level\": \"debug\"}"},
+	    {"drop",
+	     {"per=slot", "vif=0"},
+	     "{\"reason\": \"\", \"packets\": 0, \"text\": \"\", \"vif\": 0, \"per\": \"slot\"}"},
 	};
 
 	(void)state;
@@ -85,7 +91,8 @@ dotted_arguments_become_parts(void **state)
 	(void)state;
 	assert_int_equal(message_assign(m, "tap.name=red-1", &f), 0);
 	assert_int_equal(message_assign(m, "tap.slot=11", &f), 0);
-	assert_non_null(strstr(json(m), "\"tap\": {\"name\": \"red-1\", \"queues\": 0, \"slot\": 11}"));
+	assert_non_null(
+	    strstr(json(m), "\"tap\": {\"name\": \"red-1\", \"queues\": 0, \"slot\": 11}"));
 	assert_int_equal(message_assign(m, "device.name=uplink", &f), -EINVAL);
 	assert_string_equal(f.text, "tap and device exclude each other");
 	protobuf_c_message_free_unpacked(m, NULL);
@@ -97,25 +104,26 @@ wrong_arguments_are_named(void **state)
 	static const struct {
 		const char *kind, *first, *argument, *text;
 	} cases[] = {
-		{"nexthop", NULL, "vif", "\"vif\" is not of the form field=value"},
-		{"nexthop", NULL, "=3", "\"=3\" is not of the form field=value"},
-		{"nexthop", NULL, "typ=encap",
-		 "there is no field \"typ\"; there are id, type, family, vrf, vif, rewrite, members"},
-		{"nexthop", NULL, "type=tunnel", "type: \"tunnel\" is none of discard, encap, flood"},
-		{"nexthop", NULL, "type=type-unset",
-		 "type: \"type-unset\" is none of discard, encap, flood"},
-		{"nexthop", NULL, "id=-1", "id: \"-1\" is not a number"},
-		{"nexthop", NULL, "id=", "id: \"\" is not a number"},
-		{"nexthop", NULL, "id=7x", "id: \"7x\" is not a number"},
-		{"nexthop", NULL, "id=4294967296", "id: 4294967296 is too large"},
-		{"nexthop", NULL, "id.x=1", "id has no fields of its own"},
-		{"nexthop", "id=1", "id=2", "id is given twice"},
-		{"nexthop", "members=1", "members=2", "members is given twice"},
-		{"nexthop", NULL, "members=1,x", "members: \"x\" is not a number"},
-		{"vif", "name=a", "name=b", "name is given twice"},
-		{"vif", NULL, "tap=red", "tap: one of its fields must be named, as in tap.name=..."},
-		{"vif", NULL, "mac=02:zz", "mac: \"02:zz\" is no address and no row of hexadecimal digits"},
-		{"vif", NULL, "state.link_up=maybe", "link_up: \"maybe\" is neither yes nor no"},
+	    {"nexthop", NULL, "vif", "\"vif\" is not of the form field=value"},
+	    {"nexthop", NULL, "=3", "\"=3\" is not of the form field=value"},
+	    {"nexthop", NULL, "typ=encap",
+	     "there is no field \"typ\"; there are id, type, family, vrf, vif, rewrite, members"},
+	    {"nexthop", NULL, "type=tunnel", "type: \"tunnel\" is none of discard, encap, flood"},
+	    {"nexthop", NULL, "type=type-unset",
+	     "type: \"type-unset\" is none of discard, encap, flood"},
+	    {"nexthop", NULL, "id=-1", "id: \"-1\" is not a number"},
+	    {"nexthop", NULL, "id=", "id: \"\" is not a number"},
+	    {"nexthop", NULL, "id=7x", "id: \"7x\" is not a number"},
+	    {"nexthop", NULL, "id=4294967296", "id: 4294967296 is too large"},
+	    {"nexthop", NULL, "id.x=1", "id has no fields of its own"},
+	    {"nexthop", "id=1", "id=2", "id is given twice"},
+	    {"nexthop", "members=1", "members=2", "members is given twice"},
+	    {"nexthop", NULL, "members=1,x", "members: \"x\" is not a number"},
+	    {"vif", "name=a", "name=b", "name is given twice"},
+	    {"vif", NULL, "tap=red", "tap: one of its fields must be named, as in tap.name=..."},
+	    {"vif", NULL, "mac=02:zz",
+	     "mac: \"02:zz\" is no address and no row of hexadecimal digits"},
+	    {"vif", NULL, "state.link_up=maybe", "link_up: \"maybe\" is neither yes nor no"},
 	};
 
 	(void)state;
@@ -138,10 +146,10 @@ values_are_shown_with_their_units(void **state)
 	const struct {
 		const char *field, *text;
 	} cases[] = {
-		{"died_time_ms", "90 s ago"},
-		{"why", "-"},
-		{"repaired_us", "850 us"},
-		{"recovered_us", "23.4 ms"},
+	    {"died_time_ms", "90 s ago"},
+	    {"why", "-"},
+	    {"repaired_us", "850 us"},
+	    {"recovered_us", "23.4 ms"},
 	};
 
 	(void)state;
@@ -168,9 +176,15 @@ durations_are_short(void **state)
 		uint64_t ms;
 		const char *text;
 	} cases[] = {
-		{0, "0 ms"},	       {999, "999 ms"},		{1000, "1 s"},
-		{119999, "119 s"},     {120000, "2 min"},	{7199000, "119 min"},
-		{7800000, "2 h 10 min"}, {172800000, "2 d 0 h"}, {356400000, "4 d 3 h"},
+	    {0, "0 ms"},
+	    {999, "999 ms"},
+	    {1000, "1 s"},
+	    {119999, "119 s"},
+	    {120000, "2 min"},
+	    {7199000, "119 min"},
+	    {7800000, "2 h 10 min"},
+	    {172800000, "2 d 0 h"},
+	    {356400000, "4 d 3 h"},
 	};
 
 	(void)state;
@@ -252,13 +266,13 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(arguments_become_fields),
-		cmocka_unit_test(dotted_arguments_become_parts),
-		cmocka_unit_test(wrong_arguments_are_named),
-		cmocka_unit_test(values_are_shown_with_their_units),
-		cmocka_unit_test(durations_are_short),
-		cmocka_unit_test(a_table_fits_its_terminal),
-		cmocka_unit_test(every_kind_and_field_has_help),
+	    cmocka_unit_test(arguments_become_fields),
+	    cmocka_unit_test(dotted_arguments_become_parts),
+	    cmocka_unit_test(wrong_arguments_are_named),
+	    cmocka_unit_test(values_are_shown_with_their_units),
+	    cmocka_unit_test(durations_are_short),
+	    cmocka_unit_test(a_table_fits_its_terminal),
+	    cmocka_unit_test(every_kind_and_field_has_help),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

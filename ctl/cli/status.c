@@ -83,8 +83,8 @@ static const ProtobufCMessage *
 object_content(const Vrouter__Object *object)
 {
 	return message_sub(&object->base,
-			   protobuf_c_message_descriptor_get_field(&vrouter__object__descriptor,
-								   (unsigned int)object->kind_case));
+			   protobuf_c_message_descriptor_get_field(
+			       &vrouter__object__descriptor, (unsigned int)object->kind_case));
 }
 
 static void
@@ -123,8 +123,8 @@ print_judgement(const struct vrctl *v, const Vrouter__Status *s)
 		putchar('\n');
 	}
 	printf("%s, version %s, tables made ", s->instance, s->version);
-	message_print_duration(stdout, v->now_ms > s->created_time_ms ? v->now_ms - s->created_time_ms
-								      : 0);
+	message_print_duration(stdout,
+			       v->now_ms > s->created_time_ms ? v->now_ms - s->created_time_ms : 0);
 	printf(" ago, region %.1f of %.1f MiB used, EAL generation %u\n",
 	       (double)s->used_bytes / 1048576, (double)s->size_bytes / 1048576, s->eal_generation);
 }
@@ -194,7 +194,7 @@ finish(const struct vrctl *v, struct text_table *t, size_t rows)
 static void
 print_processes(const struct vrctl *v, const struct objects *o)
 {
-	static const char *const titles[] = {"PROCESS",	 "STATE",      "PID", "UP",
+	static const char *const titles[] = {"PROCESS",  "STATE",      "PID", "UP",
 					     "RESTARTS", "LAST DEATH", NULL};
 	struct text_table *t = table(titles, "ttntnt");
 	char state[32];
@@ -220,8 +220,9 @@ print_processes(const struct vrctl *v, const struct objects *o)
 static void
 print_slots(const struct vrctl *v, const struct objects *o)
 {
-	static const char *const titles[] = {"SLOT", "PID",	"CORE",	    "BUSY",	 "PACKETS/S",
-					     "CYCLES/PACKET", "PACKETS", "RESTARTS", "QUARANTINED", NULL};
+	static const char *const titles[] = {
+	    "SLOT",          "PID",     "CORE",     "BUSY",        "PACKETS/S",
+	    "CYCLES/PACKET", "PACKETS", "RESTARTS", "QUARANTINED", NULL};
 	struct text_table *t = table(titles, "nnnnnnnnn");
 
 	for (size_t i = 0; t != NULL && i < o->n; i++) {
@@ -270,7 +271,7 @@ print_tables(const struct vrctl *v, const struct objects *tables, const struct o
 static void
 print_ports(const struct vrctl *v, const struct objects *o)
 {
-	static const char *const titles[] = {"PORT", "KIND",	   "LINK",	 "VIF",
+	static const char *const titles[] = {"PORT",       "KIND",       "LINK", "VIF",
 					     "RX PACKETS", "TX PACKETS", NULL};
 	struct text_table *t = table(titles, "tttnnn");
 
@@ -361,7 +362,7 @@ enum exit_status
 command_drops(struct vrctl *v, int argc, char **argv)
 {
 	enum { ARGUMENTS_MAX = 16 };
-	char *arguments[ARGUMENTS_MAX] = {(char *)(uintptr_t)"drop", (char *)(uintptr_t)"list"};
+	char *arguments[ARGUMENTS_MAX] = {(char *)(uintptr_t) "drop", (char *)(uintptr_t) "list"};
 	int n = 2, from = argc > 1 && strcmp(argv[1], "list") == 0 ? 2 : 1;
 
 	for (int i = from; i < argc && n < ARGUMENTS_MAX; i++)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A table of texts that fits a terminal: columns as wide as their widest cell, numbers at the right,
- * and on a terminal that is too narrow the widest texts are cut. vrctl's only thread.
+ * A table of texts that fits a terminal: columns as wide as their widest cell, numbers at the
+ * right, and on a terminal that is too narrow the widest texts are cut. vrctl's only thread.
  */
 #ifndef CTL_CLI_TEXT_TABLE_H
 #define CTL_CLI_TEXT_TABLE_H
@@ -24,7 +24,8 @@ void text_table_cellf(struct text_table *t, const char *fmt, ...)
 /* Leaves out the columns in which every row says "-". */
 void text_table_hide_empty(struct text_table *t);
 
-/* 'width' 0: as wide as it gets. Columns that find no room are left out, and counted in a last line. */
+/* 'width' 0: as wide as it gets. Columns that find no room are left out, and counted in a last
+ * line. */
 void text_table_print(const struct text_table *t, FILE *out, unsigned int width);
 
 /* Columns of the terminal behind 'out', 0 if it is none. COLUMNS in the environment wins. */

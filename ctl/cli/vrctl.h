@@ -41,7 +41,8 @@ enum exit_status command_audit(struct vrctl *v, int argc, char **argv);
 enum exit_status command_list(struct vrctl *v, const char *kind, Vrouter__Object *filter,
 			      vrouter_each *also, void *arg);
 
-/* An empty object of a kind: *object, and its content, which the caller frees. NULL: unknown kind. */
+/* An empty object of a kind: *object, and its content, which the caller frees. NULL: unknown kind.
+ */
 ProtobufCMessage *command_object_create(const char *kind, Vrouter__Object *object);
 
 #endif

@@ -233,7 +233,8 @@ progress(struct vrouter *v)
 	if (n < 0 && errno != EINTR)
 		return fail(v, -errno, "poll: %s", strerror(errno));
 	if (n == 0)
-		return fail(v, -ETIMEDOUT, "no answer from %s within %d ms", v->path, v->timeout_ms);
+		return fail(v, -ETIMEDOUT, "no answer from %s within %d ms", v->path,
+			    v->timeout_ms);
 	if (p.revents & POLLOUT)
 		rc = drain(v);
 	if (rc == 0 && p.revents & (POLLIN | POLLHUP | POLLERR))

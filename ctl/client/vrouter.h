@@ -58,8 +58,8 @@ int vrouter_call(struct vrouter *v, Vrouter__Op op, Vrouter__Object *object,
 		 Vrouter__Response **answer);
 
 /*
- * Lists: calls 'each' for every object, which it borrows, until it returns nonzero (the connection is
- * then dropped, and that value returned). Otherwise as vrouter_call(), but not repeated.
+ * Lists: calls 'each' for every object, which it borrows, until it returns nonzero (the connection
+ * is then dropped, and that value returned). Otherwise as vrouter_call(), but not repeated.
  */
 typedef int vrouter_each(void *arg, const Vrouter__Object *object);
 int vrouter_list(struct vrouter *v, Vrouter__Object *filter, vrouter_each *each, void *arg);
