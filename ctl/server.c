@@ -458,7 +458,7 @@ server_create(struct ctl *ctl, struct server **server, struct fault *f)
 			       sizeof(s->path) - 1);
 		goto free_server;
 	}
-	strcpy(s->path, path);
+	memcpy(s->path, path, strlen(path) + 1);
 	rc = find_group("control-group", conf->control_group, &s->writers, f);
 	if (rc == 0)
 		rc = find_group("control-readers", conf->control_readers, &s->readers, f);
