@@ -47,14 +47,11 @@ enum { NO_CELL = UINT32_MAX };
 
 /* --- both sides --- */
 
-/* Never 0 for a VRF below BRIDGE_VRFS_MAX. */
+/* A bridge_key's MAC has its reserved bytes behind it. */
 static inline uint64_t
 key_pack(const struct bridge_key *k)
 {
-	uint64_t mac; /* and two bytes to be shifted out */
-
-	memcpy(&mac, (const char *)k + offsetof(struct bridge_key, mac), sizeof(mac));
-	return mac << 16 | (uint16_t)(k->vrf + 1);
+	return bridge_key_packed(k->vrf, (const char *)k + offsetof(struct bridge_key, mac));
 }
 
 static void
@@ -149,16 +146,13 @@ lookup_second(const struct bridge *b, const uint64_t *packed, uint64_t missing, 
 }
 
 uint64_t
-bridge_lookup_burst(const struct bridge *b, const struct bridge_key *keys, uint32_t n,
-		    uint32_t *nexthop)
+bridge_lookup_burst(const struct bridge *b, const uint64_t *packed, uint32_t n, uint32_t *nexthop)
 {
 	const struct bridge_bucket *at[BURST_MAX];
 	uint32_t n_buckets = b->n_buckets;
-	uint64_t packed[BURST_MAX];
 	uint64_t found = 0, missing;
 
 	for (uint32_t i = 0; i < n; i++) {
-		packed[i] = key_pack(&keys[i]);
 		at[i] = &b->bucket[first_bucket(hash(packed[i]), n_buckets)];
 		__builtin_prefetch(at[i]);
 	}
@@ -177,7 +171,9 @@ bridge_lookup_burst(const struct bridge *b, const struct bridge_key *keys, uint3
 int
 bridge_lookup(const struct bridge *b, const struct bridge_key *key, uint32_t *nexthop)
 {
-	return bridge_lookup_burst(b, key, 1, nexthop) != 0 ? 0 : -ENOENT;
+	uint64_t packed = key_pack(key);
+
+	return bridge_lookup_burst(b, &packed, 1, nexthop) != 0 ? 0 : -ENOENT;
 }
 
 uint32_t

@@ -17,6 +17,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 struct grace;
 
@@ -53,11 +54,24 @@ int bridge_del(struct bridge_writer *w, const struct bridge_key *key);
 
 /* Reader; 0 and the nexthop id, or -ENOENT. */
 int bridge_lookup(const struct bridge *b, const struct bridge_key *key, uint32_t *nexthop);
+
 /*
- * The packet path's form: n <= BURST_MAX keys, hashed and prefetched as a burst. Bit i of the
+ * A key as the table holds it: MAC << 16 | (VRF + 1), never 0. 'mac' is as on the wire, with two
+ * readable bytes behind it (an Ethernet header has them), so that it is one load.
+ */
+static inline uint64_t
+bridge_key_packed(uint32_t vrf, const void *mac)
+{
+	uint64_t bytes;
+
+	memcpy(&bytes, mac, sizeof(bytes));
+	return bytes << 16 | (uint16_t)(vrf + 1);
+}
+/*
+ * The packet path's form: n <= BURST_MAX packed keys, hashed and prefetched as a burst. Bit i of the
  * result is set when nexthop[i] was found; else nexthop[i] is undefined.
  */
-uint64_t bridge_lookup_burst(const struct bridge *b, const struct bridge_key *keys, uint32_t n,
+uint64_t bridge_lookup_burst(const struct bridge *b, const uint64_t *packed, uint32_t n,
 			     uint32_t *nexthop);
 uint32_t bridge_used(const struct bridge *b);
 uint32_t bridge_capacity(const struct bridge *b);

@@ -182,12 +182,19 @@ a_writer_dying_at_any_store_leaves_before_or_after(void **state)
 	free(b);
 }
 
+static uint64_t
+packed_key(const struct bridge_key *k)
+{
+	return bridge_key_packed(k->vrf, (const char *)k + offsetof(struct bridge_key, mac));
+}
+
 static void
 a_burst_finds_what_single_lookups_find(void **state)
 {
 	struct bridge *b = crowded_table();
 	struct bridge_writer *w = bridge_writer_create(b, NULL);
 	struct bridge_key keys[BURST_MAX];
+	uint64_t packed[BURST_MAX];
 	uint32_t nexthops[BURST_MAX], one;
 
 	(void)state;
@@ -196,9 +203,11 @@ a_burst_finds_what_single_lookups_find(void **state)
 	for (uint32_t n = 0; n <= BURST_MAX; n++) {
 		uint64_t mask;
 
-		for (uint32_t i = 0; i < n; i++)
+		for (uint32_t i = 0; i < n; i++) {
 			keys[i] = key_number(any(KEYS));
-		mask = bridge_lookup_burst(b, keys, n, nexthops);
+			packed[i] = packed_key(&keys[i]);
+		}
+		mask = bridge_lookup_burst(b, packed, n, nexthops);
 		for (uint32_t i = 0; i < n; i++) {
 			int rc = bridge_lookup(b, &keys[i], &one);
 
@@ -316,14 +325,17 @@ static void *
 reader(void *arg)
 {
 	struct readers *r = arg;
-	struct bridge_key keys[STABLE];
+	uint64_t packed[STABLE];
 	uint32_t nexthops[STABLE];
 
-	for (uint32_t i = 0; i < STABLE; i++)
-		keys[i] = key_number(i);
+	for (uint32_t i = 0; i < STABLE; i++) {
+		struct bridge_key key = key_number(i);
+
+		packed[i] = packed_key(&key);
+	}
 	grace_online(r->v, 3);
 	while (!__atomic_load_n(&r->stop, __ATOMIC_RELAXED)) {
-		uint64_t mask = bridge_lookup_burst(r->b, keys, STABLE, nexthops);
+		uint64_t mask = bridge_lookup_burst(r->b, packed, STABLE, nexthops);
 
 		if (mask != (1u << STABLE) - 1)
 			return (void *)"an entry was missed";

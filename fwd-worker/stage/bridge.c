@@ -5,28 +5,17 @@
  *
  * Uses vrf, head; sets nexthop_id. To nexthop.
  */
-#include <string.h>
-
 #include "fwd-worker/stage.h"
-
-static inline struct bridge_key
-bridge_key_of(const struct burst *b, uint32_t i)
-{
-	struct bridge_key key = {.vrf = b->vrf};
-
-	memcpy(key.mac, b->head[i], sizeof(key.mac));
-	return key;
-}
 
 void
 stage_bridge(struct worker *w, struct burst *b, const struct vec *v)
 {
-	struct bridge_key keys[BURST_MAX];
+	uint64_t keys[BURST_MAX];
 	uint32_t ids[BURST_MAX];
 	uint64_t found;
 
 	for (uint32_t k = 0; k < v->n; k++)
-		keys[k] = bridge_key_of(b, v->i[k]);
+		keys[k] = bridge_key_packed(b->vrf, b->head[v->i[k]]);
 	found = bridge_lookup_burst(w->bridge, keys, v->n, ids);
 	for (uint32_t k = 0; k < v->n; k++) {
 		uint32_t i = v->i[k];
