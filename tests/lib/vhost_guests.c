@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Guests without virtual machines (vhost_front.h), for system tests. Runs until SIGTERM or SIGINT,
+ * then prints what it saw as one JSON object.
+ *
+ *   vhost-guests storm SEED SOCKET...   each guest connects, goes some random way towards running
+ *                                       queues, perhaps sends and receives, and is gone again
+ *   vhost-guests pair US SOCKET SOCKET  guest 1 sends a numbered frame to guest 2 every US
+ *                                       microseconds, and both reconnect when the agent dies
+ *
+ * A socket is s:PATH where the guest listens, c:PATH where the agent does. Guest N, from 1, has the
+ * MAC 02:00:00:00:00:N. One thread for each guest of a storm; pair has one for both.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "tests/lib/vhost_front.h"
+
+enum {
+	GUESTS_MAX = 64,
+	CONNECT_MS = 300,
+	FRAME_MIN = 60,
+	BATCH = 32,
+	ETHERTYPE = 0x88b5, /* for experiments */
+	PAIR_RING = 256,
+	LATE_MS = 500, /* at the end, for what is on its way */
+};
+
+struct frame {
+	uint8_t to[6], from[6];
+	uint8_t type[2];
+	uint64_t number;
+	uint64_t sent_ns;
+} __attribute__((packed));
+
+static volatile sig_atomic_t over;
+
+static void
+on_signal(int number)
+{
+	(void)number;
+	over = 1;
+}
+
+static uint64_t
+now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
+
+static struct vhost_front_config
+socket_parse(const char *text)
+{
+	struct vhost_front_config c = {.path = text + 2, .server = text[0] == 's', .pairs = 1};
+
+	if ((text[0] != 's' && text[0] != 'c') || text[1] != ':') {
+		fprintf(stderr, "vhost-guests: %s is neither s:PATH nor c:PATH\n", text);
+		exit(EXIT_FAILURE);
+	}
+	return c;
+}
+
+static void
+frame_fill(struct frame *f, unsigned int from, unsigned int to, uint64_t number)
+{
+	memset(f, 0, sizeof(*f));
+	f->to[0] = f->from[0] = 2;
+	f->to[5] = (uint8_t)to;
+	f->from[5] = (uint8_t)from;
+	f->type[0] = ETHERTYPE >> 8;
+	f->type[1] = ETHERTYPE & 0xff;
+	f->number = number;
+	f->sent_ns = now_ns();
+}
+
+/* --- storm ------------------------------------------------------------------------------------ */
+
+struct storm_guest {
+	struct vhost_front_config config;
+	unsigned int number, n_guests;
+	unsigned int seed;
+	pthread_t thread;
+	uint64_t connections, runs, resets, sent, received;
+};
+
+static unsigned int
+dice(struct storm_guest *g, unsigned int sides)
+{
+	return (unsigned int)rand_r(&g->seed) % sides;
+}
+
+static void
+storm_traffic(struct storm_guest *g, struct vhost_front *f)
+{
+	static const struct virtio_net_hdr wish = {.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM,
+						   .csum_start = 34,
+						   .csum_offset = 6};
+	uint8_t bytes[VHOST_FRONT_FRAME_MAX] = {0};
+	uint64_t until = now_ns() + (uint64_t)dice(g, 30) * 1000000;
+
+	while (now_ns() < until && !over) {
+		for (unsigned int i = 0; i < BATCH; i++) {
+			size_t len = FRAME_MIN + dice(g, 1400);
+
+			frame_fill((struct frame *)bytes, g->number, 1 + dice(g, g->n_guests), i);
+			g->sent += vhost_front_send(f, dice(g, g->config.pairs), bytes, len,
+						    dice(g, 8) == 0 ? &wish : NULL) == 0;
+		}
+		for (uint32_t pair = 0; pair < g->config.pairs; pair++)
+			while (vhost_front_receive(f, pair, bytes, sizeof(bytes), NULL) > 0)
+				g->received++;
+		usleep(dice(g, 200));
+	}
+}
+
+/* One connection: most go all the way, the others end at some message. */
+static void
+storm_visit(struct storm_guest *g, struct vhost_front *f)
+{
+	uint32_t steps = vhost_front_steps(f);
+	int rc = 1;
+
+	if (vhost_front_connect(f, CONNECT_MS) < 0)
+		return;
+	g->connections++;
+	if (dice(g, 10) < 4)
+		steps = dice(g, steps);
+	for (; steps > 0 && rc > 0; steps--)
+		rc = vhost_front_step(f);
+	if (rc == 0) {
+		g->runs++;
+		storm_traffic(g, f);
+		if (dice(g, 4) == 0 && vhost_front_stop(f) == 0 && vhost_front_start(f) == 0) {
+			g->resets++;
+			storm_traffic(g, f);
+		}
+	}
+	vhost_front_disconnect(f);
+}
+
+static void *
+storm_main(void *arg)
+{
+	struct storm_guest *g = arg;
+
+	while (!over) {
+		struct vhost_front *f;
+
+		g->config.pairs = 1 + dice(g, 2);
+		g->config.ring_size = 64u << dice(g, 4);
+		g->config.features = dice(g, 2) == 0 ? 0 : ~UINT64_C(0);
+		if (vhost_front_create(&g->config, &f) < 0) {
+			usleep(1000);
+			continue;
+		}
+		for (unsigned int visits = 1 + dice(g, 8); visits > 0 && !over; visits--)
+			storm_visit(g, f);
+		vhost_front_destroy(f);
+	}
+	return NULL;
+}
+
+static int
+storm(unsigned int seed, char **sockets, unsigned int n)
+{
+	static struct storm_guest guests[GUESTS_MAX], sum;
+
+	for (unsigned int i = 0; i < n; i++) {
+		guests[i].config = socket_parse(sockets[i]);
+		guests[i].number = i + 1;
+		guests[i].n_guests = n;
+		guests[i].seed = seed * 1000 + i;
+		if (pthread_create(&guests[i].thread, NULL, storm_main, &guests[i]) != 0)
+			return EXIT_FAILURE;
+	}
+	for (unsigned int i = 0; i < n; i++) {
+		pthread_join(guests[i].thread, NULL);
+		sum.connections += guests[i].connections;
+		sum.runs += guests[i].runs;
+		sum.resets += guests[i].resets;
+		sum.sent += guests[i].sent;
+		sum.received += guests[i].received;
+	}
+	printf("{\"connections\":%" PRIu64 ",\"runs\":%" PRIu64 ",\"resets\":%" PRIu64
+	       ",\"sent\":%" PRIu64 ",\"received\":%" PRIu64 "}\n",
+	       sum.connections, sum.runs, sum.resets, sum.sent, sum.received);
+	return EXIT_SUCCESS;
+}
+
+/* --- pair ------------------------------------------------------------------------------------- */
+
+struct pair {
+	struct vhost_front *guest[2];
+	uint64_t connections;
+	uint64_t sent, received, lost, doubled, refused;
+	uint64_t expected; /* number of the next frame */
+	uint64_t last_ns;  /* when one arrived, 0: none yet */
+	uint64_t gap_ns;   /* longest time without a frame */
+	uint64_t delay_ns; /* longest time on the way */
+};
+
+static void
+pair_connect(struct pair *p)
+{
+	for (int i = 0; i < 2; i++) {
+		if (vhost_front_connected(p->guest[i]) ||
+		    vhost_front_connect(p->guest[i], 1) < 0)
+			continue;
+		if (vhost_front_start(p->guest[i]) < 0)
+			vhost_front_disconnect(p->guest[i]);
+		else
+			p->connections++;
+	}
+}
+
+static void
+pair_receive(struct pair *p)
+{
+	uint8_t bytes[VHOST_FRONT_FRAME_MAX];
+	const struct frame *f = (const struct frame *)bytes;
+
+	while (vhost_front_receive(p->guest[1], 0, bytes, sizeof(bytes), NULL) >= sizeof(*f)) {
+		uint64_t now = now_ns();
+
+		if (f->type[0] != ETHERTYPE >> 8 || f->type[1] != (ETHERTYPE & 0xff))
+			continue;
+		if (f->number < p->expected) {
+			p->doubled++;
+			continue;
+		}
+		p->lost += f->number - p->expected;
+		p->expected = f->number + 1;
+		p->received++;
+		if (p->last_ns != 0 && now - p->last_ns > p->gap_ns)
+			p->gap_ns = now - p->last_ns;
+		p->last_ns = now;
+		if (now - f->sent_ns > p->delay_ns)
+			p->delay_ns = now - f->sent_ns;
+	}
+}
+
+/* A frame that the queue does not take is not sent: the next one gets its number. */
+static void
+pair_send(struct pair *p)
+{
+	uint8_t bytes[FRAME_MIN] = {0};
+
+	frame_fill((struct frame *)bytes, 1, 2, p->sent);
+	if (vhost_front_send(p->guest[0], 0, bytes, sizeof(bytes), NULL) == 0)
+		p->sent++;
+	else
+		p->refused++;
+}
+
+static int
+pair(uint64_t interval_ns, char **sockets)
+{
+	static struct pair p;
+	uint64_t due, end;
+
+	for (int i = 0; i < 2; i++) {
+		struct vhost_front_config c = socket_parse(sockets[i]);
+
+		c.ring_size = PAIR_RING;
+		if (vhost_front_create(&c, &p.guest[i]) < 0)
+			return EXIT_FAILURE;
+	}
+	while (!over && p.connections < 2)
+		pair_connect(&p);
+	printf("{\"ready\":true}\n");
+	fflush(stdout);
+	for (due = now_ns(); !over;) {
+		pair_connect(&p);
+		/* Late is late: frames that were due meanwhile would come as a flood. */
+		if (due <= now_ns()) {
+			pair_send(&p);
+			due = now_ns() + interval_ns;
+		}
+		pair_receive(&p);
+		usleep(20);
+	}
+	for (end = now_ns() + LATE_MS * UINT64_C(1000000); now_ns() < end; usleep(100))
+		pair_receive(&p);
+	vhost_front_destroy(p.guest[0]);
+	vhost_front_destroy(p.guest[1]);
+	printf("{\"sent\":%" PRIu64 ",\"received\":%" PRIu64 ",\"lost\":%" PRIu64
+	       ",\"doubled\":%" PRIu64 ",\"refused\":%" PRIu64 ",\"gap_ms\":%.1f,\"delay_ms\":%.1f"
+	       ",\"connections\":%" PRIu64 "}\n",
+	       p.sent, p.received, p.lost + (p.sent - p.expected), p.doubled, p.refused,
+	       (double)p.gap_ns / 1e6, (double)p.delay_ns / 1e6, p.connections);
+	return EXIT_SUCCESS;
+}
+
+int
+main(int argc, char **argv)
+{
+	struct sigaction sa = {.sa_handler = on_signal};
+
+	sigaction(SIGTERM, &sa, NULL);
+	sigaction(SIGINT, &sa, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	if (argc >= 4 && argc - 3 <= GUESTS_MAX && strcmp(argv[1], "storm") == 0)
+		return storm((unsigned int)atoi(argv[2]), &argv[3], (unsigned int)argc - 3);
+	if (argc == 5 && strcmp(argv[1], "pair") == 0)
+		return pair(strtoull(argv[2], NULL, 10) * 1000, &argv[3]);
+	fprintf(stderr, "usage: vhost-guests storm SEED SOCKET... | pair US SOCKET SOCKET\n");
+	return EXIT_FAILURE;
+}

@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""
+Guests over vhost-user, and the death of the agent that serves them. The guests are of our own
+(tests/lib/vhost_guests.c): they connect, go some way, send, receive, and vanish at any moment.
+
+VHOST_KILLS=N sets how often the agent is killed (the suite's own number is small).
+"""
+
+import json
+import os
+import random
+import re
+import subprocess
+import time
+
+from lab import REPO, LabError, mac, until
+from runner import test
+
+KILLS = int(os.environ.get("VHOST_KILLS", "40"))
+GUESTS = 6
+
+
+def programs(r):
+    """Builds what only these tests need, where the router's programs are."""
+    flavour = os.path.dirname(r.bin_dir)
+    subprocess.run(
+        ["make", "-s", "-C", REPO, "-f", "tests/lib/programs.mk", f"BUILD={os.path.dirname(flavour)}",
+         f"FLAVOUR={os.path.basename(flavour)}", "test-programs"],
+        stdin=subprocess.DEVNULL, check=True, timeout=120,
+    )  # fmt: skip
+
+
+def router(t, n, servers=lambda g: True, **options):
+    """A router with 2 agents' places and n bridged guests on agent 0; and their sockets."""
+    r = t.router(conf={"agents": 2}, **options)
+    programs(r)
+    r.start_all()
+    sockets = []
+    for g in range(1, n + 1):
+        path = os.path.join(r.dir, f"guest{g}.sock")
+        slot = str(r.slots[g % len(r.slots)]).partition("@")[0]
+        server = "" if servers(g) else " vhost.server=true"
+        r.vrctl(f"vif add id={g} name=g{g} type=virtual vrf=1 vhost.path={path} vhost.agent=0 "
+                f"vhost.queues=2 vhost.slot={slot}{server}")
+        r.vrctl(f"nexthop add id={g} type=encap vrf=1 vif={g}")
+        r.vrctl(f"bridge add vrf=1 mac={mac(g)} nexthop={g}")
+        sockets.append(("s:" if servers(g) else "c:") + path)
+    return r, sockets
+
+
+def agent(r):
+    return r.start("vr-vhost", "--agent", "0")
+
+
+def is_ready(r, pid):
+    return any(p.get("pid") == pid and p["state"].lower() == "ready" for p in r.ask("process list"))
+
+
+def guests(t, r, *args):
+    return t.lab.popen([r.program("vhost-guests"), *map(str, args)], stdout=subprocess.PIPE, text=True)
+
+
+def result(child):
+    child.terminate()
+    out, _ = child.communicate(timeout=30)
+    return json.loads(out.splitlines()[-1])
+
+
+def heap(r):
+    """How much of the shared heap is in use; asking is also an attach."""
+    done = r.run("vr-heap", "--agent", "1")
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def left_files(r):
+    """EAL's files of processes that are no more."""
+    living = {str(pid) for pid, _ in r.pids()}
+    found = set()
+    for _, _, names in os.walk(r.run_dir):
+        for name in names:
+            of = re.match(r"fbarray_.*_(\d+)$|mp_socket_(\d+)_", name)
+            if of and not living & set(of.groups()):
+                found.add(name)
+    return found
+
+
+def sound(r, what):
+    """No mbuf is lost or has two owners; asked again when somebody had no CPU to stand still."""
+    audit = until(lambda: (lambda a: a if a["unpaused"] == 0 else None)(r.audit()), 10, "an audit")
+    assert audit["unaccounted"] == 0 and audit["twice"] == 0, f"{what}: {audit}"
+    return audit
+
+
+def no_files_left(r):
+    try:
+        until(lambda: not left_files(r), 2, "files of dead processes are removed")
+    except LabError as e:
+        raise LabError(f"{e}: {sorted(left_files(r))}") from None
+
+
+@test
+def two_guests_exchange_frames_through_an_agent_and_workers(t):
+    r, sockets = router(t, 2)
+    child = agent(r)
+    pair = guests(t, r, "pair", 200, *sockets)
+    pair.stdout.readline()
+    time.sleep(2)
+    state = {v["id"]: v["state"] for v in r.ask("vif list")}
+    saw = result(pair)
+    t.note(f"{saw['received']} of {saw['sent']} frames, longest gap {saw['gap_ms']} ms")
+    assert saw["sent"] > 1000 and saw["lost"] == 0 and saw["doubled"] == 0, saw
+    assert state[1]["link_up"] and state[2]["link_up"], state
+    assert int(r.counters()[(2, "tx_packets")]) >= saw["received"]
+    sound(r, "afterwards")
+    child.terminate()
+    begin = time.monotonic()
+    assert child.wait(6) == 0, "the agent does not stop in order"
+    t.note(f"stopped within {time.monotonic() - begin:.2f} s")
+    sound(r, "after the agent's end")
+
+
+@test
+def frames_queued_while_the_agent_is_dead_arrive(t):
+    r, sockets = router(t, 2)
+    child = agent(r)
+    pair = guests(t, r, "pair", 2000, *sockets)
+    pair.stdout.readline()
+    for _ in range(5):
+        time.sleep(0.5)
+        r.kill(child.pid)
+        child.wait()
+        child = agent(r)
+    time.sleep(1)
+    saw = result(pair)
+    t.note(f"5 deaths: {saw['lost']} of {saw['sent']} lost, {saw['doubled']} twice, "
+           f"longest gap {saw['gap_ms']} ms")
+    assert saw["lost"] <= 5 * 32 and saw["doubled"] <= 5 * 32, saw
+    assert saw["gap_ms"] < 1000, saw
+    sound(r, "afterwards")
+
+
+@test(seconds=90 + 3 * KILLS)
+def agents_are_killed_while_guests_come_and_go(t):
+    r, sockets = router(t, GUESTS, servers=lambda g: g % 3 != 0)
+    tap = t.lab.tap_name("after", 7)
+    child = agent(r)
+    until(lambda: is_ready(r, child.pid), 5, "the agent is ready")
+    heap(r)
+    before = heap(r)
+    storm = guests(t, r, "storm", os.getpid(), *sockets)
+    early = 0
+    for k in range(KILLS):
+        if random.random() < 0.25:
+            time.sleep(random.uniform(0, 0.03))  # perhaps before it is ready
+            early += 1
+        else:
+            until(lambda: is_ready(r, child.pid), 5, f"the agent is ready after {k} kills", 0.005)
+            time.sleep(random.uniform(0, 0.25))
+        r.kill(child.pid)
+        child.wait()
+        child = agent(r)
+        # The primary makes a port; every now and then, another process attaches.
+        r.vrctl(f"vif add id=7 name=after type=virtual vrf=7 tap.name={tap}")
+        r.vrctl("vif del id=7")
+        if k % 5 == 0:
+            heap(r)
+        sound(r, f"after {k + 1} kills")
+    until(lambda: is_ready(r, child.pid), 5, "the agent is ready")
+    saw = result(storm)
+    assert saw["runs"] > KILLS and saw["received"] > 0, saw
+    time.sleep(0.3)
+    audit, after = sound(r, f"after {KILLS} kills"), heap(r)
+    t.note(f"{KILLS} kills, {early} at a start; guests connected {saw['connections']} times, ran "
+           f"{saw['runs']}, sent {saw['sent']}, received {saw['received']}; quarantined "
+           f"{audit['quarantined']}, unaccounted {audit['unaccounted']}, twice {audit['twice']}; "
+           f"shared heap {before['allocated']} bytes before, {after['allocated']} after")
+    assert after == before, f"shared heap: {before}, then {after}"
+    no_files_left(r)
+    assert audit["quarantined"] == 0, audit
+    # And all is well: the same guests run now.
+    pair = guests(t, r, "pair", 500, sockets[0], sockets[1])
+    pair.stdout.readline()
+    time.sleep(1)
+    last = result(pair)
+    assert last["received"] > 500 and last["lost"] == 0, last
