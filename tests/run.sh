@@ -44,6 +44,7 @@ passed=0
 failed=0
 skipped=0
 failures=()
+broken=''
 work=''
 
 # --- stages ------------------------------------------------------------------
@@ -181,9 +182,18 @@ if build WERROR=1 all; then
 else
 	echo "FAIL build, $(seconds_since "$begin")"
 	count_failed build
+	broken=1
 fi
 
 for stage in $stages; do
+	case $broken$stage in
+	1packet | 1system | 1demo)
+		n=$(stage_tests "$stage" | wc -l)
+		echo "skip $stage: the build failed ($n tests)"
+		skipped=$((skipped + n))
+		continue
+		;;
+	esac
 	if [ -z "$pattern" ]; then
 		tests=$("${stage}_list" 2>/dev/null)
 		[ -n "$tests" ] || continue
