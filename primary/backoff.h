@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * How long to wait before a process that died is started again: not at all at first; a process that
- * keeps dying before it is ready, or within a second of it, waits 1, 2, 4, ... ms up to a limit. Used
- * by the primary's main thread (children.c).
+ * keeps dying before it is ready, or within a second of it, waits 1, 2, 4, ... ms up to a limit.
+ * Used by the primary's main thread (children.c).
  */
 #ifndef PRIMARY_BACKOFF_H
 #define PRIMARY_BACKOFF_H

@@ -59,7 +59,8 @@ children_note_affinity(void)
 	affinity_noted = sched_getaffinity(0, sizeof(given_affinity), &given_affinity) == 0;
 }
 
-/* --- which children there are ------------------------------------------------------------------ */
+/* --- which children there are ------------------------------------------------------------------
+ */
 
 static int
 program_path(char *path, size_t size, const char *program)
@@ -88,9 +89,9 @@ add_workers(struct primary *p, struct children *c, const char *path)
 		snprintf(child->program, sizeof(child->program), "%s", path);
 		for (uint32_t i = w; i < p->slots->n; i += workers) {
 			child->slots |= UINT64_C(1) << i;
-			len += (size_t)snprintf(child->slot_list + len,
-						sizeof(child->slot_list) - len, "%s%u",
-						len == 0 ? "" : ",", p->slots->s[i].id);
+			len +=
+			    (size_t)snprintf(child->slot_list + len, sizeof(child->slot_list) - len,
+					     "%s%u", len == 0 ? "" : ",", p->slots->s[i].id);
 		}
 	}
 }
@@ -150,7 +151,8 @@ children_has(struct primary *p, pid_t pid)
 	return child_of(p, pid) != NULL;
 }
 
-/* --- starting ---------------------------------------------------------------------------------- */
+/* --- starting ----------------------------------------------------------------------------------
+ */
 
 /* Our own arguments, but for those that are only ours. */
 static void
@@ -268,7 +270,8 @@ children_start(struct primary *p)
 	}
 }
 
-/* --- ends -------------------------------------------------------------------------------------- */
+/* --- ends --------------------------------------------------------------------------------------
+ */
 
 static void
 reap(struct child *c, struct death *d)

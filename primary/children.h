@@ -26,8 +26,8 @@ void children_destroy(struct primary *p);
 void children_start(struct primary *p);
 
 /*
- * Process 'pid' is gone: reaps it if it was ours, fills in how it ended, and starts its successor if
- * it is due at once. 'ready_ms' is when it was ready (monotonic), 0: never.
+ * Process 'pid' is gone: reaps it if it was ours, fills in how it ended, and starts its successor
+ * if it is due at once. 'ready_ms' is when it was ready (monotonic), 0: never.
  */
 void children_gone(struct primary *p, pid_t pid, uint64_t ready_ms, struct death *d);
 

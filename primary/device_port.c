@@ -43,16 +43,16 @@ device_is_pci(const char *devargs)
 {
 	if (strncmp(devargs, "vdev:", 5) == 0)
 		return false;
-	return strncmp(devargs, "pci:", 4) == 0 ||
-	       strspn(devargs, "0123456789abcdefABCDEF:.") >= 7;
+	return strncmp(devargs, "pci:", 4) == 0 || strspn(devargs, "0123456789abcdefABCDEF:.") >= 7;
 }
 
 /* By the driver's name, or by that of a virtual device ("net_null0"; "eth_" is its older form). */
 static const struct driver *
 driver_find(const char *name, bool whole)
 {
-	const char *stem = strncmp(name, "eth_", 4) == 0 ? name + 4 :
-			   strncmp(name, "net_", 4) == 0 ? name + 4 : name;
+	const char *stem = strncmp(name, "eth_", 4) == 0   ? name + 4
+			   : strncmp(name, "net_", 4) == 0 ? name + 4
+							   : name;
 
 	for (unsigned int i = 0; i < RTE_DIM(drivers); i++) {
 		const char *known = drivers[i].name + 4;
@@ -69,15 +69,17 @@ driver_check(const char *devargs, const struct driver *d, struct fault *f)
 {
 	if (d == NULL || d->why_not == NULL)
 		return 0;
-	return fault_set(f, ENOTSUP, "%s: workers cannot poll %s: %s", devargs, d->name, d->why_not);
+	return fault_set(f, ENOTSUP, "%s: workers cannot poll %s: %s", devargs, d->name,
+			 d->why_not);
 }
 
 /* The device's name: devargs without bus and arguments. */
 static void
 device_name(const char *devargs, char *name, size_t size)
 {
-	const char *start = strncmp(devargs, "vdev:", 5) == 0 ? devargs + 5 :
-			    strncmp(devargs, "pci:", 4) == 0 ? devargs + 4 : devargs;
+	const char *start = strncmp(devargs, "vdev:", 5) == 0  ? devargs + 5
+			    : strncmp(devargs, "pci:", 4) == 0 ? devargs + 4
+							       : devargs;
 
 	snprintf(name, size, "%.*s", (int)strcspn(start, ","), start);
 }
@@ -89,14 +91,14 @@ eth_port_of(const char *devargs, uint16_t *eth_port, struct rte_eth_dev_info *in
 	uint16_t i;
 
 	device_name(devargs, name, sizeof(name));
-	RTE_ETH_FOREACH_DEV(i)
-	{
+	RTE_ETH_FOREACH_DEV (i) {
 		const char *dev;
 
 		if (rte_eth_dev_info_get(i, info) != 0 || info->device == NULL)
 			continue;
 		dev = rte_dev_name(info->device);
-		if (strcmp(dev, name) == 0 || (device_is_pci(devargs) && strstr(dev, name) != NULL)) {
+		if (strcmp(dev, name) == 0 ||
+		    (device_is_pci(devargs) && strstr(dev, name) != NULL)) {
 			*eth_port = i;
 			return 0;
 		}
@@ -133,17 +135,19 @@ queues_choose(const struct primary *p, const char *devargs, const struct rte_eth
 	if (max > PORT_QUEUES_MAX)
 		max = PORT_QUEUES_MAX;
 	if (asked > max)
-		return fault_set(f, ERANGE, "%s: %u queues are more than the %u it has", devargs, asked,
-				 max);
+		return fault_set(f, ERANGE, "%s: %u queues are more than the %u it has", devargs,
+				 asked, max);
 	*queues = asked > 0 ? asked : RTE_MIN(max, p->slots->n);
 	if (max == 1 && p->slots->n > 1)
-		log_notice("%s has one queue: one slot polls it and the others transmit through that one",
-			   devargs);
+		log_notice(
+		    "%s has one queue: one slot polls it and the others transmit through that one",
+		    devargs);
 	return 0;
 }
 
 static void
-conf_fill(struct rte_eth_conf *c, const struct rte_eth_dev_info *info, uint32_t queues, uint32_t mtu)
+conf_fill(struct rte_eth_conf *c, const struct rte_eth_dev_info *info, uint32_t queues,
+	  uint32_t mtu)
 {
 	const uint64_t rx = RTE_ETH_RX_OFFLOAD_CHECKSUM;
 	const uint64_t tx = RTE_ETH_TX_OFFLOAD_IPV4_CKSUM | RTE_ETH_TX_OFFLOAD_TCP_CKSUM |
@@ -157,8 +161,9 @@ conf_fill(struct rte_eth_conf *c, const struct rte_eth_dev_info *info, uint32_t 
 		c->rxmode.mtu = mtu - ETHER_HEADER;
 	if (queues > 1) {
 		c->rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
-		c->rx_adv_conf.rss_conf.rss_hf = info->flow_type_rss_offloads &
-						 (RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_UDP);
+		c->rx_adv_conf.rss_conf.rss_hf =
+		    info->flow_type_rss_offloads &
+		    (RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_UDP);
 		if (c->rx_adv_conf.rss_conf.rss_hf == 0)
 			c->rxmode.mq_mode = RTE_ETH_MQ_RX_NONE;
 	}
@@ -175,15 +180,17 @@ configure(struct primary *p, uint16_t eth_port, const char *devargs,
 	conf_fill(&conf, info, queues, mtu);
 	rc = rte_eth_dev_configure(eth_port, (uint16_t)queues, (uint16_t)queues, &conf);
 	if (rc < 0)
-		return fault_set(f, -rc, "%s: cannot be configured with %u queues: %s", devargs, queues,
-				 rte_strerror(-rc));
+		return fault_set(f, -rc, "%s: cannot be configured with %u queues: %s", devargs,
+				 queues, rte_strerror(-rc));
 	rc = rte_eth_dev_adjust_nb_rx_tx_desc(eth_port, &rx_desc, &tx_desc);
 	for (uint16_t q = 0; rc >= 0 && q < queues; q++)
-		rc = rte_eth_rx_queue_setup(eth_port, q, rx_desc, SOCKET_ID_ANY, NULL, p->hs->pools[0]);
+		rc = rte_eth_rx_queue_setup(eth_port, q, rx_desc, SOCKET_ID_ANY, NULL,
+					    p->hs->pools[0]);
 	for (uint16_t q = 0; rc >= 0 && q < queues; q++)
 		rc = rte_eth_tx_queue_setup(eth_port, q, tx_desc, SOCKET_ID_ANY, NULL);
 	if (rc < 0)
-		return fault_set(f, -rc, "%s: queues cannot be set up: %s", devargs, rte_strerror(-rc));
+		return fault_set(f, -rc, "%s: queues cannot be set up: %s", devargs,
+				 rte_strerror(-rc));
 	rc = rte_eth_dev_start(eth_port);
 	if (rc < 0)
 		return fault_set(f, -rc, "%s: cannot be started: %s", devargs, rte_strerror(-rc));
@@ -240,8 +247,9 @@ attach(const char *devargs, struct fault *f)
 	/* One on the allow list is there since EAL's start. */
 	if (rc < 0 && rc != -EEXIST)
 		return fault_set(f, -rc, "%s: cannot be attached: %s%s", devargs, rte_strerror(-rc),
-				 device_is_pci(devargs) ?
-				 "; a PCI device must be named in the configuration (port)" : "");
+				 device_is_pci(devargs)
+				     ? "; a PCI device must be named in the configuration (port)"
+				     : "");
 	return 0;
 }
 

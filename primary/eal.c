@@ -28,8 +28,7 @@ struct args {
 	char text[ARGS_MAX][CONF_TEXT + 32];
 };
 
-static void __attribute__((format(printf, 2, 3)))
-arg(struct args *a, const char *fmt, ...)
+static void __attribute__((format(printf, 2, 3))) arg(struct args *a, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -123,8 +122,8 @@ add_memory(struct args *a, const struct conf *c, uint64_t page)
 	arg(a, "-m");
 	arg(a, "%llu", (unsigned long long)need.eal_mb);
 	for (unsigned int i = 0; i < nodes && len < sizeof(limits) - 16; i++)
-		len += (size_t)snprintf(limits + len, sizeof(limits) - len, "%s%llu", i > 0 ? "," : "",
-					(unsigned long long)need.eal_mb);
+		len += (size_t)snprintf(limits + len, sizeof(limits) - len, "%s%llu",
+					i > 0 ? "," : "", (unsigned long long)need.eal_mb);
 	arg(a, "--socket-limit=%s", limits);
 	arg(a, "--huge-dir=%s", c->hugepage_dir);
 	arg(a, "--single-file-segments");
@@ -132,7 +131,8 @@ add_memory(struct args *a, const struct conf *c, uint64_t page)
 	arg(a, "--base-virtaddr=0x%llx", (unsigned long long)c->eal_base_address);
 }
 
-/* The bus is scanned only if the configuration names a device on it, and probed for nothing else. */
+/* The bus is scanned only if the configuration names a device on it, and probed for nothing else.
+ */
 static void
 add_pci(struct args *a, const struct conf *c)
 {

@@ -10,10 +10,11 @@ static int
 check_sender(const struct hello_context *ctx, const struct ucred *cred, struct fault *f)
 {
 	if (cred->pid <= 0)
-		return fault_set(f, EPERM,
-				 "the process lives in a PID namespace that the primary cannot see "
-				 "into, so it could not be supervised; share the primary's, or start it "
-				 "in one below");
+		return fault_set(
+		    f, EPERM,
+		    "the process lives in a PID namespace that the primary cannot see "
+		    "into, so it could not be supervised; share the primary's, or start it "
+		    "in one below");
 	if (cred->uid != ctx->uid && cred->uid != 0)
 		return fault_set(f, EPERM, "process %d runs as user %u, but the primary as user %u",
 				 (int)cred->pid, cred->uid, ctx->uid);
@@ -31,14 +32,17 @@ static int
 check_build(const struct hello_context *ctx, const struct process_msg *m, struct fault *f)
 {
 	if (m->hello.version != PROCESS_PROTOCOL)
-		return fault_set(f, EPROTO, "the process speaks version %u of the process protocol, the primary %u",
-				 m->hello.version, PROCESS_PROTOCOL);
+		return fault_set(
+		    f, EPROTO,
+		    "the process speaks version %u of the process protocol, the primary %u",
+		    m->hello.version, PROCESS_PROTOCOL);
 	if (text_differs(m->hello.dpdk, sizeof(m->hello.dpdk), ctx->dpdk))
 		return fault_set(f, EPROTO, "the process was built with %.31s, the primary with %s",
 				 m->hello.dpdk, ctx->dpdk);
 	if (text_differs(m->hello.ops, sizeof(m->hello.ops), ctx->ops))
 		return fault_set(f, EPROTO,
-				 "the process was linked with other mempool ops (%.80s) than the primary (%.80s)",
+				 "the process was linked with other mempool ops (%.80s) than the "
+				 "primary (%.80s)",
 				 m->hello.ops, ctx->ops);
 	return 0;
 }
@@ -50,14 +54,16 @@ check_slots(const struct hello_context *ctx, const struct process_msg *m, uint64
 	*slots = 0;
 	if (m->hello.role == ROLE_VHOST) {
 		if (m->hello.agent >= ctx->agents)
-			return fault_set(f, ENOENT, "agent %u is not among the %u configured (agents)",
+			return fault_set(f, ENOENT,
+					 "agent %u is not among the %u configured (agents)",
 					 m->hello.agent, ctx->agents);
 		*slots = UINT64_C(1) << m->hello.agent;
 	}
 	if (m->hello.role != ROLE_FWD)
-		return m->hello.n_slots == 0 ? 0 :
-		       fault_set(f, EINVAL, "only forwarding workers have slots, not role %s",
-				 process_role_name((enum process_role)m->hello.role));
+		return m->hello.n_slots == 0
+			   ? 0
+			   : fault_set(f, EINVAL, "only forwarding workers have slots, not role %s",
+				       process_role_name((enum process_role)m->hello.role));
 	if (m->hello.n_slots == 0 || m->hello.n_slots > SLOTS_MAX)
 		return fault_set(f, EINVAL, "a worker needs 1 to %d slots, not %u", SLOTS_MAX,
 				 m->hello.n_slots);

@@ -32,8 +32,9 @@ struct hello_context {
 };
 
 /*
- * Returns 0 and the slots asked for (an agent's number, as a bit), or a negative errno with a sentence for the sender. 'cred' is
- * the kernel's word about the sender, who is not among the living itself.
+ * Returns 0 and the slots asked for (an agent's number, as a bit), or a negative errno with a
+ * sentence for the sender. 'cred' is the kernel's word about the sender, who is not among the
+ * living itself.
  */
 int hello_check(const struct hello_context *ctx, const struct process_msg *m,
 		const struct ucred *cred, uint64_t *slots, struct fault *f);

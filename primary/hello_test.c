@@ -119,7 +119,8 @@ impossible_slots_and_roles_are_refused(void **state)
 
 	(void)state;
 	for (unsigned int i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		struct process_msg m = hello(cases[i].role, cases[i].n, cases[i].slot0, cases[i].slot1);
+		struct process_msg m =
+		    hello(cases[i].role, cases[i].n, cases[i].slot0, cases[i].slot1);
 		struct fault f = {0};
 
 		assert_int_equal(hello_check(&ctx, &m, &root, &mask, &f), cases[i].rc);
@@ -148,7 +149,8 @@ a_process_started_twice_is_told_the_pid_of_the_other(void **state)
 	ctx.living = living;
 	ctx.n_living = 3;
 	for (unsigned int i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		struct process_msg m = hello(cases[i].role, cases[i].n, cases[i].slot0, cases[i].slot1);
+		struct process_msg m =
+		    hello(cases[i].role, cases[i].n, cases[i].slot0, cases[i].slot1);
 		struct fault f = {0};
 
 		assert_int_equal(hello_check(&ctx, &m, &root, &mask, &f), cases[i].rc);

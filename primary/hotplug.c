@@ -24,7 +24,12 @@
 #include "common/log.h"
 
 /* As DPDK 22.11 passes it. */
-enum request_type { REQUEST_ATTACH, REQUEST_DETACH, REQUEST_ATTACH_ROLLBACK, REQUEST_DETACH_ROLLBACK };
+enum request_type {
+	REQUEST_ATTACH,
+	REQUEST_DETACH,
+	REQUEST_ATTACH_ROLLBACK,
+	REQUEST_DETACH_ROLLBACK
+};
 
 struct eal_dev_mp_req {
 	enum request_type type;

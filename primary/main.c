@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * vr-primary: owns memory and ports, supervises all other processes, and repairs what the dead leave
- * behind. It reads nothing from outside but its configuration and fixed-size messages of processes
- * that the kernel vouches for.
+ * vr-primary: owns memory and ports, supervises all other processes, and repairs what the dead
+ * leave behind. It reads nothing from outside but its configuration and fixed-size messages of
+ * processes that the kernel vouches for.
  *
  * Two threads: this one, in one epoll, does all work; the timer thread (watchdog.h) watches hearts.
  */
@@ -18,7 +18,6 @@
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <rte_eal.h>
@@ -37,45 +36,14 @@
 #include "common/log.h"
 
 enum {
-	STOP_MS = 3000,      /* that processes may take to drain */
-	KILL_MS = 500,       /* and to be gone after SIGKILL */
-	FILES_BASE = 512,    /* descriptors for everything but taps */
+	STOP_MS = 3000,   /* that processes may take to drain */
+	KILL_MS = 500,    /* and to be gone after SIGKILL */
+	FILES_BASE = 512, /* descriptors for everything but taps */
 	PORTS_BUSY_MS = 2,
 };
 
-uint64_t
-now_us(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
-}
-
-uint64_t
-now_ms(void)
-{
-	return now_us() / 1000;
-}
-
-uint64_t
-wall_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_REALTIME, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
-
-int
-primary_watch(struct primary *p, int fd, uint32_t events, struct watch *w)
-{
-	struct epoll_event ev = {.events = events, .data.ptr = w};
-
-	return epoll_ctl(p->epoll, EPOLL_CTL_ADD, fd, &ev);
-}
-
-/* --- start ------------------------------------------------------------------------------------- */
+/* --- start -------------------------------------------------------------------------------------
+ */
 
 static int
 options(struct primary *p, int argc, char **argv, struct fault *f)
@@ -85,15 +53,16 @@ options(struct primary *p, int argc, char **argv, struct fault *f)
 	    {.name = "spawn-workers",
 	     .help = "how many vr-fwd processes the slots are spread over with --spawn (default 1)",
 	     .metavar = "N"},
-	    {.name = "config-example", .help = "print a configuration file with all options, and exit"},
+	    {.name = "config-example",
+	     .help = "print a configuration file with all options, and exit"},
 	    {0},
 	};
 	char *end;
 	int rc;
 
 	rc = conf_load(&p->conf, argc, argv,
-		       "Owns the router's memory and ports, and supervises its other processes.", extra,
-		       f);
+		       "Owns the router's memory and ports, and supervises its other processes.",
+		       extra, f);
 	if (rc < 0)
 		return rc;
 	if (extra[2].value != NULL) {
@@ -128,18 +97,20 @@ raise_files(const struct conf *c, struct fault *f)
 			getrlimit(RLIMIT_NOFILE, &r);
 	}
 	if (r.rlim_max < need)
-		return fault_set(f, EMFILE,
-				 "%llu guests need %llu open files, but the hard limit is %llu: raise it "
-				 "(ulimit -Hn, LimitNOFILE=), or lower guests",
-				 (unsigned long long)c->guests, (unsigned long long)need,
-				 (unsigned long long)r.rlim_max);
+		return fault_set(
+		    f, EMFILE,
+		    "%llu guests need %llu open files, but the hard limit is %llu: raise it "
+		    "(ulimit -Hn, LimitNOFILE=), or lower guests",
+		    (unsigned long long)c->guests, (unsigned long long)need,
+		    (unsigned long long)r.rlim_max);
 	r.rlim_cur = r.rlim_max;
 	if (setrlimit(RLIMIT_NOFILE, &r) < 0)
 		return fault_set(f, errno, "RLIMIT_NOFILE: %s", strerror(errno));
 	if (r.rlim_max < FILES_BASE + c->vifs)
 		log_notice("the limit of %llu open files lets at most %llu of %llu vifs be taps",
 			   (unsigned long long)r.rlim_max,
-			   (unsigned long long)r.rlim_max - FILES_BASE, (unsigned long long)c->vifs);
+			   (unsigned long long)r.rlim_max - FILES_BASE,
+			   (unsigned long long)c->vifs);
 	return 0;
 }
 
@@ -157,9 +128,11 @@ lock_instance(const struct conf *c, struct fault *f)
 	if (fd < 0)
 		return fault_set(f, errno, "%s: %s", path, strerror(errno));
 	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
-		return fault_set(f, EBUSY,
-				 "another vr-primary runs in run-dir %s; stop it, or choose another "
-				 "run-dir and instance", c->run_dir);
+		return fault_set(
+		    f, EBUSY,
+		    "another vr-primary runs in run-dir %s; stop it, or choose another "
+		    "run-dir and instance",
+		    c->run_dir);
 	return 0;
 }
 
@@ -197,8 +170,10 @@ make_room(struct primary *p, struct fault *f)
 	if (!p->adopted || !stop_old(p, 0))
 		return f->code;
 	log_warning("%s", f->text);
-	log_warning("too few huge pages for an overlap: the processes of the last primary are stopped");
-	for (uint64_t start = now_ms(); stop_old(p, signal) && now_ms() - start < STOP_MS + KILL_MS;) {
+	log_warning(
+	    "too few huge pages for an overlap: the processes of the last primary are stopped");
+	for (uint64_t start = now_ms();
+	     stop_old(p, signal) && now_ms() - start < STOP_MS + KILL_MS;) {
 		signal = now_ms() - start < STOP_MS ? 0 : SIGKILL;
 		usleep(10000);
 	}
@@ -238,7 +213,8 @@ memory_start(struct primary *p, struct fault *f)
 			return rc;
 		}
 	}
-	eal_prefix(&p->conf, p->region.header->eal_generation, p->eal_prefix, sizeof(p->eal_prefix));
+	eal_prefix(&p->conf, p->region.header->eal_generation, p->eal_prefix,
+		   sizeof(p->eal_prefix));
 	return eal_start(&p->conf, p->eal_prefix, f);
 }
 
@@ -268,7 +244,8 @@ start(struct primary *p, struct fault *f)
 	p->port_set = p->token == NULL ? NULL : ports_create(p, f);
 	p->watchdog = p->port_set == NULL ? NULL : watchdog_create(p);
 	if (p->watchdog == NULL)
-		return f->code < 0 ? f->code : fault_set(f, ENOMEM, "the timer thread cannot be started");
+		return f->code < 0 ? f->code
+				   : fault_set(f, ENOMEM, "the timer thread cannot be started");
 	hotplug_init(p);
 	p->peers = peers_create(p, f);
 	if (p->peers == NULL)
@@ -285,7 +262,8 @@ start(struct primary *p, struct fault *f)
 	return 0;
 }
 
-/* --- run --------------------------------------------------------------------------------------- */
+/* --- run ---------------------------------------------------------------------------------------
+ */
 
 static void
 on_signal(struct primary *p, struct watch *w, uint32_t events)

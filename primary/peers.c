@@ -31,10 +31,10 @@
 #include "common/log.h"
 
 enum {
-	CLOSED_MS = 1000,  /* a process that lives on without its socket is killed after this, */
+	CLOSED_MS = 1000, /* a process that lives on without its socket is killed after this, */
 	CLOSED_ATTACHING_MS = 100, /* or after this, if it holds the token */
-	SILENT_MS = 5000,  /* so long may pass between connecting and hello */
-	DEVICE_MS = 1000,  /* answers to MSG_DEVICE */
+	SILENT_MS = 5000,          /* so long may pass between connecting and hello */
+	DEVICE_MS = 1000,          /* answers to MSG_DEVICE */
 	LATER_MAX = 256,
 	FIRST_FWD_LCORE = 10,
 };
@@ -171,7 +171,9 @@ static int
 lcores_take(struct peers *t, struct peer *peer)
 {
 	uint32_t n = peer->n_slots > 0 ? peer->n_slots : 1;
-	uint32_t first = peer->role == ROLE_CTL ? 8 : peer->role == ROLE_VHOST ? 2 : FIRST_FWD_LCORE;
+	uint32_t first = peer->role == ROLE_CTL     ? 8
+			 : peer->role == ROLE_VHOST ? 2
+						    : FIRST_FWD_LCORE;
 
 	if (peer->role == ROLE_CTL && lcores_free(t, 9, 1) && !lcores_free(t, 8, 1))
 		first = 9;
@@ -194,7 +196,8 @@ lcores_give_back(struct peers *t, struct peer *peer)
 	peer->n_lcores = 0;
 }
 
-/* --- messages to a peer ------------------------------------------------------------------------ */
+/* --- messages to a peer ------------------------------------------------------------------------
+ */
 
 int
 peer_send(struct peer *peer, const struct process_msg *m, int fd)
@@ -259,13 +262,15 @@ event_send(struct peer *peer)
 static void
 peer_want_write(struct primary *p, struct peer *peer, bool want)
 {
-	struct epoll_event ev = {.events = EPOLLIN | (want ? EPOLLOUT : 0), .data.ptr = &peer->sock_watch};
+	struct epoll_event ev = {.events = EPOLLIN | (want ? EPOLLOUT : 0),
+				 .data.ptr = &peer->sock_watch};
 
 	if (peer->sock >= 0)
 		epoll_ctl(p->epoll, EPOLL_CTL_MOD, peer->sock, &ev);
 }
 
-/* --- slots ------------------------------------------------------------------------------------- */
+/* --- slots -------------------------------------------------------------------------------------
+ */
 
 /* The store of 'owner' is what makes the peer's threads go. */
 static void
@@ -349,8 +354,9 @@ peers_tap_removed(struct primary *p, uint32_t port)
 			m.tap.port = port;
 			m.tap.queue = q;
 			if (peer_send(peer, &m, -1) == -EAGAIN)
-				log_warning("worker %d does not read; it keeps queue %u of port %u open",
-					    (int)peer->pid, q, port);
+				log_warning(
+				    "worker %d does not read; it keeps queue %u of port %u open",
+				    (int)peer->pid, q, port);
 		}
 		peer->taps_sent[port] = 0;
 	}
@@ -396,7 +402,8 @@ recoveries_poll(struct primary *p)
 	return awaited;
 }
 
-/* --- the token --------------------------------------------------------------------------------- */
+/* --- the token ---------------------------------------------------------------------------------
+ */
 
 static struct peer *
 longest_waiting(struct primary *p)
@@ -437,7 +444,8 @@ token_poll(struct primary *p)
 	}
 }
 
-/* --- coming and going -------------------------------------------------------------------------- */
+/* --- coming and going --------------------------------------------------------------------------
+ */
 
 static void
 peer_close_socket(struct peer *peer)
@@ -494,7 +502,8 @@ peer_bury(struct primary *p, struct peer *peer, const struct death *d)
 	if (d->planned)
 		log_info("%s %d left", process_role_name(peer->role), (int)peer->pid);
 	else
-		log_warning("%s %d died%s (%s %d); repaired in %lu us: %u mbufs freed, %u quarantined, %u rings",
+		log_warning("%s %d died%s (%s %d); repaired in %lu us: %u mbufs freed, %u "
+			    "quarantined, %u rings",
 			    process_role_name(peer->role), (int)peer->pid,
 			    peer->hung ? ", hung" : "", d->signal != 0 ? "signal" : "status",
 			    d->signal != 0 ? d->signal : d->status,
@@ -650,8 +659,8 @@ on_hello(struct primary *p, struct peer *peer, const struct process_msg *m)
 		goto refuse;
 
 	/*
-	 * The same process again: it executed itself anew, so what it held is ours to repair; but one
-	 * of an older generation still runs, and executes itself when it reads our welcome.
+	 * The same process again: it executed itself anew, so what it held is ours to repair; but
+	 * one of an older generation still runs, and executes itself when it reads our welcome.
 	 */
 	before = peer_by_pid(p, cred.pid);
 	if (before != NULL) {
@@ -816,7 +825,8 @@ on_connection(struct primary *p, struct watch *w, uint32_t events)
 		peer_free(p, peer);
 }
 
-/* --- device messages, from inside of DPDK's hot-plug ------------------------------------------- */
+/* --- device messages, from inside of DPDK's hot-plug -------------------------------------------
+ */
 
 static int
 keep_for_later(struct peer *peer, const struct process_msg *m)
@@ -868,7 +878,8 @@ peer_device(struct peer *peer, struct process_msg *m, int32_t *result)
 	}
 }
 
-/* --- life of the server ------------------------------------------------------------------------ */
+/* --- life of the server ------------------------------------------------------------------------
+ */
 
 struct peers *
 peers_create(struct primary *p, struct fault *f)
@@ -974,7 +985,8 @@ peers_adopt(struct primary *p)
 		bool lives = false;
 
 		for (unsigned int i = 0; i < PEERS_MAX; i++)
-			lives |= p->peers->peer[i].state == PEER_OLD && p->peers->peer[i].key == owner;
+			lives |=
+			    p->peers->peer[i].state == PEER_OLD && p->peers->peer[i].key == owner;
 		if (owner != 0 && !lives)
 			repair_slots_of(p, owner);
 	}
@@ -1002,7 +1014,8 @@ peers_poll(struct primary *p)
 		if (peer->n_later > 0)
 			peer_later(p, peer);
 		if (peer->closed_ms != 0 &&
-		    now - peer->closed_ms > (peer->state == PEER_ATTACHING ? CLOSED_ATTACHING_MS : CLOSED_MS))
+		    now - peer->closed_ms >
+			(peer->state == PEER_ATTACHING ? CLOSED_ATTACHING_MS : CLOSED_MS))
 			peer_kill(peer, "lives on without its socket");
 		event_send(peer);
 		if (peer->event_due || peer->closed_ms != 0 || peer->state == PEER_ATTACHING)

@@ -20,9 +20,9 @@ enum { PEERS_MAX = 2 * PROCESSES_MAX };
 
 enum peer_state {
 	PEER_FREE,
-	PEER_NEW,      /* connected, no hello yet */
-	PEER_WELCOMED, /* knows where the region is */
-	PEER_WAITING,  /* wants the token */
+	PEER_NEW,       /* connected, no hello yet */
+	PEER_WELCOMED,  /* knows where the region is */
+	PEER_WAITING,   /* wants the token */
 	PEER_ATTACHING, /* has it */
 	PEER_READY,
 	PEER_OLD, /* belongs to an earlier primary's EAL generation; not heard of yet */
@@ -41,11 +41,11 @@ struct peer {
 	struct process *entry;
 	uint32_t hand; /* first; agents' and control's own */
 	uint32_t lcore, n_lcores;
-	bool joined;   /* is or was ready in this EAL generation: its hands are to be repaired */
-	bool hung;     /* killed by us */
-	bool stopping; /* asked to */
-	bool goodbye;  /* has drained */
-	bool animated; /* its slots are its own */
+	bool joined;    /* is or was ready in this EAL generation: its hands are to be repaired */
+	bool hung;      /* killed by us */
+	bool stopping;  /* asked to */
+	bool goodbye;   /* has drained */
+	bool animated;  /* its slots are its own */
 	bool event_due; /* control: an event could not be sent yet */
 	bool taps_due;  /* not all descriptors of taps are sent */
 	uint8_t *taps_sent; /* queues sent, by port */
@@ -63,7 +63,8 @@ void peers_destroy(struct primary *p);
 /* What is due by time: the token, kills, events. Returns ms until it wants to be called again. */
 int peers_poll(struct primary *p);
 
-/* Processes that an earlier primary left behind, found in the region's table. After peers_create(). */
+/* Processes that an earlier primary left behind, found in the region's table. After peers_create().
+ */
 void peers_adopt(struct primary *p);
 
 /* Living peer number 'i' of PEERS_MAX, or NULL. */
@@ -76,8 +77,8 @@ struct peer *peer_by_key(struct primary *p, process_key key);
 int peer_send(struct peer *peer, const struct process_msg *m, int fd);
 void peer_kill(struct peer *peer, const char *why);
 /*
- * SIGKILLs it, if it does not die by itself within 'patience_ms', and blocks until it is really gone
- * (its threads too), for a second at most.
+ * SIGKILLs it, if it does not die by itself within 'patience_ms', and blocks until it is really
+ * gone (its threads too), for a second at most.
  */
 void peer_kill_wait(struct peer *peer, const char *why, int patience_ms);
 

@@ -3,7 +3,8 @@
  * Making, publishing and removing ports; see ports.h.
  *
  * A removal goes through steps, one per look: REMOVING is published, every slot that lives has seen
- * it, the port is torn down, a tap's interface is gone, the entry is free and control has its answer.
+ * it, the port is torn down, a tap's interface is gone, the entry is free and control has its
+ * answer.
  */
 #include "primary/ports.h"
 
@@ -36,7 +37,7 @@ enum step { STEP_NONE, STEP_ACK, STEP_VANISH };
 struct local {
 	int fds[PORT_QUEUES_MAX];
 	uint32_t n_fds;
-	enum step step; /* of a removal */
+	enum step step;   /* of a removal */
 	uint64_t version; /* of the table, that says REMOVING */
 	uint64_t since_ms;
 	process_key asked_by; /* 0: nobody waits for an answer */
@@ -72,7 +73,8 @@ ports_destroy(struct primary *p)
 	p->port_set = NULL;
 }
 
-/* --- publishing -------------------------------------------------------------------------------- */
+/* --- publishing --------------------------------------------------------------------------------
+ */
 
 static void
 publish(struct primary *p, struct port *port, enum port_state state)
@@ -99,7 +101,8 @@ answer(struct primary *p, process_key asked_by, uint32_t serial, uint32_t port,
 		log_warning("control does not read; the answer about port %u is lost", port);
 }
 
-/* --- queues and slots --------------------------------------------------------------------------- */
+/* --- queues and slots ---------------------------------------------------------------------------
+ */
 
 /* Queue i of the new port goes to the slot with the fewest queues so far. */
 static void
@@ -130,7 +133,8 @@ slots_assign(struct primary *p, struct port *port, int32_t first_slot)
 	}
 }
 
-/* --- making ------------------------------------------------------------------------------------- */
+/* --- making -------------------------------------------------------------------------------------
+ */
 
 static int
 free_entry(struct primary *p, const char *name, uint32_t *index, struct fault *f)
@@ -183,7 +187,8 @@ tap_make(struct primary *p, uint32_t index, bool again, struct fault *f)
 	if (port->queues == 0)
 		port->queues = 1;
 	if (port->queues > PORT_QUEUES_MAX)
-		return fault_set(f, ERANGE, "%u queues are more than %d", port->queues, PORT_QUEUES_MAX);
+		return fault_set(f, ERANGE, "%u queues are more than %d", port->queues,
+				 PORT_QUEUES_MAX);
 	if (port->mtu == 0)
 		port->mtu = TAP_MTU_DEFAULT;
 	l->n_fds = again ? tap_rescue(p, port, l->fds) : 0;
@@ -214,7 +219,8 @@ vhost_make(struct primary *p, uint32_t index, struct fault *f)
 	if (port->queues == 0)
 		port->queues = 1;
 	if (port->queues > PORT_QUEUES_MAX)
-		return fault_set(f, ERANGE, "%u queues are more than %d", port->queues, PORT_QUEUES_MAX);
+		return fault_set(f, ERANGE, "%u queues are more than %d", port->queues,
+				 PORT_QUEUES_MAX);
 	if (port->agent >= p->hs->n_agents)
 		return fault_set(f, ENOENT, "agent %u is not among the %u configured (agents)",
 				 port->agent, p->hs->n_agents);
@@ -267,10 +273,11 @@ request_check(struct primary *p, const struct process_msg *m, int32_t *slot, str
 	if (m->port_add.kind >= PORT_KINDS)
 		return fault_set(f, EINVAL, "%u is no kind of port", m->port_add.kind);
 	if (strnlen(m->port_add.name, NAME_LEN) == NAME_LEN || m->port_add.name[0] == '\0')
-		return fault_set(f, EINVAL, "a port needs a name of 1 to %d characters", NAME_LEN - 1);
+		return fault_set(f, EINVAL, "a port needs a name of 1 to %d characters",
+				 NAME_LEN - 1);
 	if (m->port_add.mtu != 0 && (m->port_add.mtu < MTU_MIN || m->port_add.mtu > MTU_MAX))
-		return fault_set(f, ERANGE, "MTU %u is not between %d and %d", m->port_add.mtu, MTU_MIN,
-				 MTU_MAX);
+		return fault_set(f, ERANGE, "MTU %u is not between %d and %d", m->port_add.mtu,
+				 MTU_MIN, MTU_MAX);
 	if (m->port_add.slot >= 0) {
 		*slot = slot_index(p->slots, (uint32_t)m->port_add.slot);
 		if (*slot < 0)
@@ -281,9 +288,11 @@ request_check(struct primary *p, const struct process_msg *m, int32_t *slot, str
 		if (rc < 0)
 			return rc;
 	} else if (strnlen(m->port_add.devargs, sizeof(m->port_add.devargs)) ==
-		       sizeof(m->port_add.devargs) || m->port_add.devargs[0] == '\0') {
+		       sizeof(m->port_add.devargs) ||
+		   m->port_add.devargs[0] == '\0') {
 		return fault_set(f, EINVAL, "port %s needs the %s", m->port_add.name,
-				 m->port_add.kind == PORT_VHOST ? "path of a socket" : "devargs of a device");
+				 m->port_add.kind == PORT_VHOST ? "path of a socket"
+								: "devargs of a device");
 	}
 	return 0;
 }
@@ -322,12 +331,13 @@ port_add(struct primary *p, const struct process_msg *m, uint32_t *index, struct
 	publish(p, port, PORT_ACTIVE);
 	if (port->kind == PORT_TAP)
 		peers_tap_added(p);
-	log_info("port %u: %s %s, %u queues", *index, port->kind == PORT_TAP ? "tap" : port->devargs,
-		 port->name, port->queues);
+	log_info("port %u: %s %s, %u queues", *index,
+		 port->kind == PORT_TAP ? "tap" : port->devargs, port->name, port->queues);
 	return 0;
 }
 
-/* --- removing ----------------------------------------------------------------------------------- */
+/* --- removing -----------------------------------------------------------------------------------
+ */
 
 static void
 removal_begin(struct primary *p, uint32_t index, process_key asked_by, uint32_t serial)
@@ -428,7 +438,8 @@ request_del(struct primary *p, const struct request *r)
 	removal_begin(p, index, r->asked_by, r->m.port_del.serial);
 }
 
-/* --- requests ----------------------------------------------------------------------------------- */
+/* --- requests -----------------------------------------------------------------------------------
+ */
 
 void
 ports_request(struct primary *p, struct peer *peer, const struct process_msg *m)
@@ -489,7 +500,8 @@ ports_busy(struct primary *p)
 	return p->port_set->n_requests > 0 || p->port_set->n_removals > 0;
 }
 
-/* --- start and end ------------------------------------------------------------------------------ */
+/* --- start and end ------------------------------------------------------------------------------
+ */
 
 static void
 make_again(struct primary *p, uint32_t index)
@@ -513,14 +525,15 @@ make_again(struct primary *p, uint32_t index)
 	publish(p, port, PORT_FREE);
 }
 
-/* NAME=DEVARGS[,queues=N]; 'queues' is also an argument of some drivers, so only the last counts. */
+/* NAME=DEVARGS[,queues=N]; 'queues' is also an argument of some drivers, so only the last counts.
+ */
 static void
 make_configured(struct primary *p, const char *text)
 {
 	struct process_msg m = {.magic = PROCESS_MAGIC, .type = MSG_PORT_ADD};
 	const char *equals = strchr(text, '=');
 	struct fault f = {0};
-	uint32_t index;
+	uint32_t index = 0;
 	char *queues;
 
 	if (equals == NULL) {
@@ -576,8 +589,9 @@ ports_tap_queues(struct primary *p, uint32_t port)
 {
 	const struct port *entry = &p->ports->p[port];
 
-	return entry->state == PORT_ACTIVE && entry->kind == PORT_TAP ? p->port_set->local[port].n_fds :
-									 0;
+	return entry->state == PORT_ACTIVE && entry->kind == PORT_TAP
+		   ? p->port_set->local[port].n_fds
+		   : 0;
 }
 
 int
@@ -596,9 +610,10 @@ ports_links(struct primary *p)
 
 		if (port->state != PORT_ACTIVE)
 			continue;
-		up = port->kind == PORT_TAP   ? tap_port_link(port->name) :
-		     port->kind == PORT_VHOST ? __atomic_load_n(&port->guest, __ATOMIC_ACQUIRE) != 0 :
-						device_port_link(&p->hs->port_run[i], &mbps);
+		up = port->kind == PORT_TAP ? tap_port_link(port->name)
+		     : port->kind == PORT_VHOST
+			 ? __atomic_load_n(&port->guest, __ATOMIC_ACQUIRE) != 0
+			 : device_port_link(&p->hs->port_run[i], &mbps);
 		if (up != (port->link_up != 0))
 			log_info("port %s is %s", port->name, up ? "up" : "down");
 		port->link_up = up;

@@ -21,7 +21,8 @@
 struct rte_rcu_qsbr;
 struct primary;
 
-/* 'fn' may free the watch of another descriptor: events of one epoll_wait are handled one by one. */
+/* 'fn' may free the watch of another descriptor: events of one epoll_wait are handled one by one.
+ */
 struct watch {
 	void (*fn)(struct primary *p, struct watch *w, uint32_t events);
 };

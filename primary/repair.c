@@ -129,10 +129,10 @@ process_start_ms(pid_t pid)
 	fclose(f);
 	text[n] = '\0';
 	after = strrchr(text, ')'); /* the name may have anything in it */
-	if (after == NULL ||
-	    sscanf(after + 1,
-		   " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %" SCNu64,
-		   &ticks) != 1)
+	if (after == NULL || sscanf(after + 1,
+				    " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d "
+				    "%*d %*d %*d %*d %" SCNu64,
+				    &ticks) != 1)
 		return 0;
 	clock_gettime(CLOCK_REALTIME, &real);
 	clock_gettime(CLOCK_BOOTTIME, &boot);

@@ -18,8 +18,8 @@ struct primary;
 /* How a process ended. */
 struct death {
 	uint64_t us; /* when we learnt of it */
-	int signal; /* 0: exited, or unknown */
-	int status; /* exit status, -1: not our child, so unknown */
+	int signal;  /* 0: exited, or unknown */
+	int status;  /* exit status, -1: not our child, so unknown */
 	bool planned;
 	bool alive; /* it goes on, as another process: nothing may be touched that it still uses */
 };
@@ -30,11 +30,13 @@ struct repair_sum {
 
 /* Hands, readers and slots of a dead peer. Its slots have no owner any more. */
 void repair_process(struct primary *p, struct peer *peer, struct repair_sum *sum);
-/* Slots of an owner that died while there was no primary: nothing of it is in this EAL generation. */
+/* Slots of an owner that died while there was no primary: nothing of it is in this EAL generation.
+ */
 void repair_slots_of(struct primary *p, process_key owner);
 /* Unlinks what a dead secondary left in EAL's runtime directory. */
 void repair_files(struct primary *p, pid_t pid);
-/* A pidfd of the process that entry 'e' means, or -1 if it is gone (its pid may be another's now). */
+/* A pidfd of the process that entry 'e' means, or -1 if it is gone (its pid may be another's now).
+ */
 int repair_old_process(const struct process *e);
 
 #endif

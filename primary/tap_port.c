@@ -69,10 +69,12 @@ queue_open(const char *name, bool only_new, struct fault *f)
 		err = errno;
 		close(fd);
 		if (err == EBUSY)
-			return fault_set(f, EEXIST, "interface %s is there already, and not ours", name);
+			return fault_set(f, EEXIST, "interface %s is there already, and not ours",
+					 name);
 		return fault_set(f, err, "tap %s: %s", name, strerror(err));
 	}
-	if (ioctl(fd, TUNSETVNETHDRSZ, &header) < 0 || ioctl(fd, TUNSETOFFLOAD, tap_offloads()) < 0) {
+	if (ioctl(fd, TUNSETVNETHDRSZ, &header) < 0 ||
+	    ioctl(fd, TUNSETOFFLOAD, tap_offloads()) < 0) {
 		err = errno;
 		close(fd);
 		return fault_set(f, err, "tap %s: offloads: %s", name, strerror(err));
@@ -100,8 +102,9 @@ steer_by_hash(int fd, const char *name)
 	attr.license = (uint64_t)(uintptr_t)license;
 	prog = (int)syscall(SYS_bpf, BPF_PROG_LOAD, &attr, sizeof(attr));
 	if (prog < 0 || ioctl(fd, TUNSETSTEERINGEBPF, &prog) < 0)
-		log_warning("tap %s: queues cannot be steered by hash (%s); flows may change workers",
-			    name, strerror(errno));
+		log_warning(
+		    "tap %s: queues cannot be steered by hash (%s); flows may change workers", name,
+		    strerror(errno));
 	if (prog >= 0)
 		close(prog);
 }

@@ -72,7 +72,8 @@ snapshot_find_mapping(const char *maps, const char *path, void **addr, size_t *l
 
 		snprintf(text, sizeof(text), "%.*s", (int)line_len, line);
 		line += line_len + (next != NULL);
-		if (sscanf(text, "%" SCNx64 "-%" SCNx64 " %*s %*s %*s %*s %n", &from, &to, &at) != 2 ||
+		if (sscanf(text, "%" SCNx64 "-%" SCNx64 " %*s %*s %*s %*s %n", &from, &to, &at) !=
+			2 ||
 		    at == 0 || strcmp(text + at, path) != 0)
 			continue;
 		if (end != 0 && from != end)

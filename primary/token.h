@@ -72,8 +72,8 @@ struct token *token_create(const char *runtime_dir, struct fault *f);
 void token_destroy(struct token *t);
 
 /*
- * Takes the snapshot. The token must be here. Between begin() and end() only where the primary holds
- * no shared lock, that is from inside of DPDK's hot-plug (hotplug.c).
+ * Takes the snapshot. The token must be here. Between begin() and end() only where the primary
+ * holds no shared lock, that is from inside of DPDK's hot-plug (hotplug.c).
  */
 void token_give(struct token *t, int holder);
 /* The holder is done, in good health. */

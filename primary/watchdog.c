@@ -2,9 +2,9 @@
 /*
  * The timer thread; see watchdog.h.
  *
- * A heart that stands still has three reasons. The whole machine was suspended: then this thread was
- * late too, and everybody gets a fresh start. The process had no CPU: then it is runnable and its
- * CPU time stands still too, and it gets more time. Else it hangs (stopped, blocked, or looping
+ * A heart that stands still has three reasons. The whole machine was suspended: then this thread
+ * was late too, and everybody gets a fresh start. The process had no CPU: then it is runnable and
+ * its CPU time stands still too, and it gets more time. Else it hangs (stopped, blocked, or looping
  * without end).
  */
 #include "primary/watchdog.h"

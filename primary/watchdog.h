@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The timer thread (lcore 1): kills processes whose slots' hearts stand still, watches grace periods
- * and the links of ports. It touches nothing of the main thread's but through these functions.
+ * The timer thread (lcore 1): kills processes whose slots' hearts stand still, watches grace
+ * periods and the links of ports. It touches nothing of the main thread's but through these
+ * functions.
  */
 #ifndef PRIMARY_WATCHDOG_H
 #define PRIMARY_WATCHDOG_H
