@@ -49,7 +49,7 @@ is_unanimous(const struct burst *b, const struct vec *v)
 {
 	uint8_t first = b->verdict[v->i[0]].code, differ = 0;
 
-	if (__builtin_expect(v->n == b->n, 1)) {
+	if (vec_is_whole(b, v)) {
 		for (uint32_t i = 0; i < b->n; i++)
 			differ |= b->verdict[i].code ^ first;
 		return differ == 0;

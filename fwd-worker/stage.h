@@ -17,6 +17,12 @@
 
 const char *stage_name(enum stage s);
 
+static inline bool
+vec_is_whole(const struct burst *b, const struct vec *v)
+{
+	return __builtin_expect(v->n == b->n, 1);
+}
+
 /*
  * Runs the burst of w->burst: m, n, port and traced are set, and so are w's members of the loop.
  * Afterwards each packet stands in a group or in the drops.

@@ -30,6 +30,17 @@ struct vec {
 	uint8_t i[BURST_MAX];
 };
 
+/*
+ * The k-th packet of 'v'. A vec of the whole burst counts them in order: stages have their loop
+ * twice over, once for that case ('whole' is a constant), which the compiler can unroll and
+ * vectorize.
+ */
+static inline uint32_t
+vec_at(const struct vec *v, uint32_t k, bool whole)
+{
+	return whole ? k : v->i[k];
+}
+
 /* What stages tell one another about the packets in rx[]; members in order of their writers. */
 struct burst {
 	/* the receiver */

@@ -7,20 +7,30 @@
  */
 #include "fwd-worker/stage.h"
 
-void
-stage_bridge(struct worker *w, struct burst *b, const struct vec *v)
+static inline void
+bridge_all(struct worker *w, struct burst *b, const struct vec *v, bool whole)
 {
 	uint64_t keys[BURST_MAX];
 	uint32_t ids[BURST_MAX];
 	uint64_t found;
 
 	for (uint32_t k = 0; k < v->n; k++)
-		keys[k] = bridge_key_packed(b->vrf, b->head[v->i[k]]);
-	found = bridge_lookup_burst(w->bridge, keys, v->n, ids);
+		keys[k] = bridge_key_packed(b->vrf, b->head[vec_at(v, k, whole)]);
+	found = bridge_lookup_burst(w->bridge, keys, v->n, whole ? b->nexthop_id : ids);
 	for (uint32_t k = 0; k < v->n; k++) {
-		uint32_t i = v->i[k];
+		uint32_t i = vec_at(v, k, whole);
 
-		b->nexthop_id[i] = ids[k];
+		if (!whole)
+			b->nexthop_id[i] = ids[k];
 		b->verdict[i] = (found >> k & 1) != 0 ? TO(NEXTHOP) : DROP(NO_BRIDGE_ENTRY);
 	}
+}
+
+void
+stage_bridge(struct worker *w, struct burst *b, const struct vec *v)
+{
+	if (vec_is_whole(b, v))
+		bridge_all(w, b, v, true);
+	else
+		bridge_all(w, b, v, false);
 }

@@ -57,6 +57,7 @@ input_one(struct burst *b, uint32_t i)
 	return TO(BRIDGE);
 }
 
+/* It is the first stage, so there is nothing but whole bursts. */
 void
 stage_input(struct worker *w, struct burst *b, const struct vec *v)
 {
@@ -65,9 +66,7 @@ stage_input(struct worker *w, struct burst *b, const struct vec *v)
 	uint64_t bytes = 0;
 
 	b->segments = 0;
-	for (uint32_t k = 0; k < v->n; k++) {
-		uint32_t i = v->i[k];
-
+	for (uint32_t i = 0; i < b->n; i++) {
 		b->verdict[i] = input_one(b, i);
 		bytes += b->len[i];
 	}

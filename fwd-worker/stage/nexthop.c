@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Nexthop: what happens to a packet whose lookup ended at this id. Packets of a burst often share
- * one, so its answer is kept while the id stays the same. A slot's thread.
+ * one; then it is looked at once. A slot's thread.
  *
  * Uses nexthop_id; sets nexthop. To flood, output.
  */
@@ -25,22 +25,44 @@ nexthop_verdict(const struct nexthop *nh)
 	return DROP(NO_NEXTHOP);
 }
 
-void
-stage_nexthop(struct worker *w, struct burst *b, const struct vec *v)
+static inline bool
+is_one_id(const struct burst *b, const struct vec *v, bool whole)
+{
+	uint32_t id = b->nexthop_id[v->i[0]], differ = 0;
+
+	for (uint32_t k = 0; k < v->n; k++)
+		differ |= b->nexthop_id[vec_at(v, k, whole)] ^ id;
+	return differ == 0;
+}
+
+static inline void
+nexthop_all(struct worker *w, struct burst *b, const struct vec *v, bool whole)
 {
 	uint32_t id = b->nexthop_id[v->i[0]];
 	const struct nexthop *nh = nexthop_lookup(w->nexthops, id);
 	struct verdict verdict = nexthop_verdict(nh);
 
-	for (uint32_t k = 0; k < v->n; k++) {
-		uint32_t i = v->i[k];
-
-		if (b->nexthop_id[i] != id) {
-			id = b->nexthop_id[i];
-			nh = nexthop_lookup(w->nexthops, id);
-			verdict = nexthop_verdict(nh);
-		}
-		b->nexthop[i] = nh;
-		b->verdict[i] = verdict;
+	if (__builtin_expect(is_one_id(b, v, whole), 1)) {
+		for (uint32_t k = 0; k < v->n; k++)
+			b->nexthop[vec_at(v, k, whole)] = nh;
+		for (uint32_t k = 0; k < v->n; k++)
+			b->verdict[vec_at(v, k, whole)] = verdict;
+		return;
 	}
+	for (uint32_t k = 0; k < v->n; k++) {
+		uint32_t i = vec_at(v, k, whole);
+
+		nh = nexthop_lookup(w->nexthops, b->nexthop_id[i]);
+		b->nexthop[i] = nh;
+		b->verdict[i] = nexthop_verdict(nh);
+	}
+}
+
+void
+stage_nexthop(struct worker *w, struct burst *b, const struct vec *v)
+{
+	if (vec_is_whole(b, v))
+		nexthop_all(w, b, v, true);
+	else
+		nexthop_all(w, b, v, false);
 }

@@ -8,6 +8,8 @@
  */
 #include "fwd-worker/stage/output.h"
 
+#include <string.h>
+
 #include "common/fault_point.h"
 #include "common/pkt.h"
 #include "fwd-worker/stage.h"
@@ -127,38 +129,113 @@ exit_take(struct worker *w, const struct burst *b, const struct exit_way *e, str
 static inline void
 count_out(struct worker *w, uint32_t vif, uint32_t packets, uint64_t bytes)
 {
-	if (packets == 0)
-		return;
 	w->count[vif].tx_packets += packets;
 	w->count[vif].tx_bytes += bytes;
+}
+
+/*
+ * The common case, a burst of plain packets for one vif: they go into its group without a look back
+ * at any of them. False, and nothing done, if one needs more care than that.
+ */
+static inline bool
+output_plain(struct worker *w, struct burst *b, const struct vec *v, const struct exit_way *e,
+	     bool whole)
+{
+	struct hand_group *g;
+	uint64_t wishes = 0, bytes = 0;
+	uint32_t longest = 0;
+
+	for (uint32_t k = 0; k < v->n; k++) {
+		uint32_t i = vec_at(v, k, whole);
+
+		bytes += b->len[i];
+		longest = b->len[i] > longest ? b->len[i] : longest;
+	}
+	if (!e->tx->offloads) {
+		for (uint32_t k = 0; k < v->n; k++)
+			wishes |= b->m[vec_at(v, k, whole)]->ol_flags;
+		wishes &= RTE_MBUF_F_TX_L4_MASK | RTE_MBUF_F_TX_TCP_SEG;
+	}
+	if (__builtin_expect(longest > e->mtu || wishes != 0 || e->tx->way == TX_MESH, 0))
+		return false;
+	g = group_of(w, e);
+	if (__builtin_expect(g == NULL || g->n + v->n > BURST_MAX, 0))
+		return false;
+	for (uint32_t k = 0; k < v->n; k++)
+		g->m[g->n + k] = b->m[vec_at(v, k, whole)];
+	g->n = (uint16_t)(g->n + v->n);
+	for (uint32_t k = 0; k < v->n; k++)
+		b->verdict[vec_at(v, k, whole)] = SENT;
+	count_out(w, e->vif, v->n, bytes);
+	return true;
+}
+
+/* Ways already worked out in this burst, found by the nexthop's address. */
+enum { EXITS_KEPT = 16 };
+struct exits_kept {
+	const struct nexthop *nh[EXITS_KEPT];
+	struct exit_way e[EXITS_KEPT];
+};
+
+static inline const struct exit_way *
+exit_kept(const struct worker *w, const struct burst *b, const struct nexthop *nh,
+	  struct exits_kept *kept)
+{
+	uint32_t at = (uint32_t)((uintptr_t)nh / sizeof(*nh)) % EXITS_KEPT;
+
+	if (__builtin_expect(kept->nh[at] != nh, 0)) {
+		kept->nh[at] = nh;
+		kept->e[at] = exit_find(w, b, nh->encap.vif);
+	}
+	return &kept->e[at];
+}
+
+static void
+output_each(struct worker *w, struct burst *b, const struct vec *v)
+{
+	struct exits_kept kept;
+
+	memset(kept.nh, 0, sizeof(kept.nh));
+	for (uint32_t k = 0; k < v->n; k++) {
+		uint32_t i = v->i[k];
+		const struct exit_way *e = exit_kept(w, b, b->nexthop[i], &kept);
+		struct verdict verdict = e->verdict;
+
+		if (__builtin_expect(!verdict_is_drop(verdict), 1))
+			verdict = exit_take(w, b, e, b->m[i], b->len[i]);
+		b->verdict[i] = verdict;
+		if (__builtin_expect(!verdict_is_drop(verdict), 1))
+			count_out(w, e->vif, 1, b->len[i]);
+	}
+}
+
+static inline bool
+is_one_nexthop(const struct burst *b, const struct vec *v, bool whole)
+{
+	uintptr_t nh = (uintptr_t)b->nexthop[v->i[0]], differ = 0;
+
+	for (uint32_t k = 0; k < v->n; k++)
+		differ |= (uintptr_t)b->nexthop[vec_at(v, k, whole)] ^ nh;
+	return differ == 0;
+}
+
+static inline bool
+output_together(struct worker *w, struct burst *b, const struct vec *v, bool whole)
+{
+	struct exit_way e;
+
+	if (!is_one_nexthop(b, v, whole))
+		return false;
+	e = exit_find(w, b, b->nexthop[v->i[0]]->encap.vif);
+	return !verdict_is_drop(e.verdict) && output_plain(w, b, v, &e, whole);
 }
 
 void
 stage_output(struct worker *w, struct burst *b, const struct vec *v)
 {
-	const struct nexthop *nh = b->nexthop[v->i[0]];
-	struct exit_way e = exit_find(w, b, nh->encap.vif);
-	uint32_t packets = 0;
-	uint64_t bytes = 0;
+	bool done =
+	    vec_is_whole(b, v) ? output_together(w, b, v, true) : output_together(w, b, v, false);
 
-	for (uint32_t k = 0; k < v->n; k++) {
-		uint32_t i = v->i[k];
-
-		if (b->nexthop[i] != nh) {
-			count_out(w, e.vif, packets, bytes);
-			packets = 0;
-			bytes = 0;
-			nh = b->nexthop[i];
-			e = exit_find(w, b, nh->encap.vif);
-		}
-		b->verdict[i] = e.verdict;
-		if (__builtin_expect(verdict_is_drop(e.verdict), 0))
-			continue;
-		b->verdict[i] = exit_take(w, b, &e, b->m[i], b->len[i]);
-		if (__builtin_expect(verdict_is_drop(b->verdict[i]), 0))
-			continue;
-		packets++;
-		bytes += b->len[i];
-	}
-	count_out(w, e.vif, packets, bytes);
+	if (__builtin_expect(!done, 0))
+		output_each(w, b, v);
 }
