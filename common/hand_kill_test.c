@@ -34,7 +34,8 @@ enum { SLOTS = TEST_SLOTS, BURST = 32, PORT_NULL = 0, PORT_RING = 1, QUEUE = 0 }
 
 static struct handshake *hs;
 static struct slots *slots;
-static uint64_t *packets; /* shared: moved by the children, so that a test that does nothing fails */
+static uint64_t
+    *packets; /* shared: moved by the children, so that a test that does nothing fails */
 
 /* --- a forwarding loop with dice -------------------------------------------------------------- */
 
@@ -126,8 +127,8 @@ transmit(struct hand *h, uint32_t me)
 	for (uint16_t i = 0; i < h->n_groups; i++) {
 		struct hand_group *g = &h->groups[i];
 		const struct port_run *r = &hs->port_run[g->port];
-		struct rte_ring *ring = g->ring >= 0 ? handshake_ring(hs, me, (uint32_t)g->ring)
-						     : r->tx_ring[QUEUE];
+		struct rte_ring *ring =
+		    g->ring >= 0 ? handshake_ring(hs, me, (uint32_t)g->ring) : r->tx_ring[QUEUE];
 		uint16_t sent;
 
 		if (ring != NULL)
@@ -306,7 +307,8 @@ port_start(uint16_t port, uint32_t hold)
 	struct port_run *r = &hs->port_run[port];
 
 	assert_int_equal(rte_eth_dev_configure(port, 1, 1, &ec), 0);
-	assert_int_equal(rte_eth_rx_queue_setup(port, 0, 512, SOCKET_ID_ANY, NULL, hs->pools[0]), 0);
+	assert_int_equal(rte_eth_rx_queue_setup(port, 0, 512, SOCKET_ID_ANY, NULL, hs->pools[0]),
+			 0);
 	assert_int_equal(rte_eth_tx_queue_setup(port, 0, 512, SOCKET_ID_ANY, NULL), 0);
 	assert_int_equal(rte_eth_dev_start(port), 0);
 	r->eth_port = port;
@@ -327,7 +329,8 @@ setup(void **state)
 	hs->port_run[PORT_RING].rx_ring[0] = hs->port_run[PORT_RING].tx_ring[0] =
 	    rte_ring_lookup("ETH_RXTX0_net_ring0");
 	assert_non_null(hs->port_run[PORT_RING].rx_ring[0]);
-	slots = mmap(NULL, sizeof(*slots), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	slots =
+	    mmap(NULL, sizeof(*slots), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	packets = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	return slots == MAP_FAILED || packets == MAP_FAILED ? -1 : 0;
 }
