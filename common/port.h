@@ -39,7 +39,8 @@ struct port {
 	uint8_t rx_slot[PORT_QUEUES_MAX]; /* slot index that polls RX queue i */
 	uint32_t agent; /* VHOST: number of the vhost agent that serves it */
 	uint32_t flags; /* enum port_flag */
-	uint64_t guest; /* VHOST, the agent writes: features agreed on; 0: no guest is there */
+	uint64_t guest; /* VHOST, the agent writes: features agreed on; 0: no guest is there. Stays when
+			   the agent goes, so that its successor knows whom to expect */
 	char name[NAME_LEN];
 	char devargs[256]; /* DEVICE: what DPDK is told; VHOST: path of the socket */
 };

@@ -600,6 +600,15 @@ ports_tap_fd(struct primary *p, uint32_t port, uint32_t queue)
 	return p->port_set->local[port].fds[queue];
 }
 
+/* The agent lives and has the guest. */
+static bool
+guest_link(struct primary *p, const struct port *port)
+{
+	return port->agent < p->agents->n &&
+	       __atomic_load_n(&p->agents->s[port->agent].animated_by, __ATOMIC_ACQUIRE) != 0 &&
+	       __atomic_load_n(&port->guest, __ATOMIC_ACQUIRE) != 0;
+}
+
 void
 ports_links(struct primary *p)
 {
@@ -612,7 +621,7 @@ ports_links(struct primary *p)
 			continue;
 		up = port->kind == PORT_TAP ? tap_port_link(port->name)
 		     : port->kind == PORT_VHOST
-			 ? __atomic_load_n(&port->guest, __ATOMIC_ACQUIRE) != 0
+			 ? guest_link(p, port)
 			 : device_port_link(&p->hs->port_run[i], &mbps);
 		if (up != (port->link_up != 0))
 			log_info("port %s is %s", port->name, up ? "up" : "down");

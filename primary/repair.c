@@ -30,15 +30,11 @@ repair_hand(struct primary *p, uint32_t hand, struct repair_sum *sum, uint64_t *
 	*quarantined += r.quarantined;
 }
 
-/* Its guests are gone until its successor has them. */
 static void
 repair_agent(struct primary *p, uint32_t agent)
 {
 	struct slot *s = &p->agents->s[agent];
 
-	for (uint32_t i = 0; i < p->ports->n; i++)
-		if (p->ports->p[i].kind == PORT_VHOST && p->ports->p[i].agent == agent)
-			__atomic_store_n(&p->ports->p[i].guest, 0, __ATOMIC_RELEASE);
 	__atomic_store_n(&s->animated_by, 0, __ATOMIC_RELEASE);
 	__atomic_store_n(&s->generation, s->generation + 1, __ATOMIC_RELEASE);
 	s->restarts++;

@@ -29,7 +29,11 @@
 #include "common/log.h"
 #include "vhost-agent/pump.h"
 
-enum { RETRY_MS = 1000, QUEUE_BITS = 32 };
+enum {
+	RETRY_MS = 1000,
+	QUEUE_BITS = 32,
+	DEVICES_MAX = 1024, /* as many as rte_vhost has */
+};
 
 /* A guest that agreed on nothing is still one. */
 #define GUEST_IS_THERE (UINT64_C(1) << VHOST_USER_F_PROTOCOL_FEATURES)
@@ -48,12 +52,14 @@ struct guests {
 	uint32_t agent;
 	struct pump *pump;
 	struct guest_list *list; /* what the pump has */
+	bool leaving;		 /* we stop: guests are left to our successor */
 	pthread_mutex_t lock;	 /* of guest[], against rte_vhost's threads */
 	struct guest *guest[];	 /* [ports->n] */
 };
 
 /* rte_vhost's callbacks have no argument of ours. */
 static struct guests *the_guests;
+static struct device devices[DEVICES_MAX]; /* by vid */
 
 static uint64_t
 now_ms(void)
@@ -84,25 +90,37 @@ guest_of(int vid)
 	return found;
 }
 
+static struct device *
+device_of(int vid)
+{
+	return vid >= 0 && vid < DEVICES_MAX ? &devices[vid] : NULL;
+}
+
+static int
+on_connection(int vid)
+{
+	struct device *d = device_of(vid);
+
+	if (d == NULL)
+		return -1;
+	*d = (struct device){.vid = vid};
+	return 0;
+}
+
 static int
 on_new_device(int vid)
 {
 	struct guest *g = guest_of(vid);
-	uint64_t features = 0;
+	struct device *d = device_of(vid);
 
-	if (g == NULL)
+	if (g == NULL || d == NULL)
 		return -1;
-	if (__atomic_load_n(&g->vid, __ATOMIC_ACQUIRE) != GUEST_NONE) {
-		log_warning("%s: a second guest connects; it is not served", g->path);
-		return -1;
-	}
-	rte_vhost_get_negotiated_features(vid, &features);
-	g->features = features;
-	__atomic_store_n(&g->entry->guest, features | GUEST_IS_THERE, __ATOMIC_RELEASE);
+	rte_vhost_get_negotiated_features(vid, &d->features);
+	__atomic_store_n(&g->entry->guest, d->features | GUEST_IS_THERE, __ATOMIC_RELEASE);
 	FAULT_POINT("guest-new");
-	__atomic_store_n(&g->vid, vid, __ATOMIC_RELEASE);
+	__atomic_store_n(&g->device, d, __ATOMIC_RELEASE);
 	log_info("port %u: the guest at %s is there, features 0x%llx", g->port, g->path,
-		 (unsigned long long)features);
+		 (unsigned long long)d->features);
 	return 0;
 }
 
@@ -110,26 +128,28 @@ static void
 on_destroy_device(int vid)
 {
 	struct guest *g = guest_of(vid);
+	struct device *d = device_of(vid);
 
-	if (g == NULL || __atomic_load_n(&g->vid, __ATOMIC_ACQUIRE) != vid)
-		return;
-	__atomic_store_n(&g->vid, GUEST_NONE, __ATOMIC_SEQ_CST);
-	__atomic_store_n(&g->entry->guest, 0, __ATOMIC_RELEASE);
+	if (g != NULL && __atomic_load_n(&g->device, __ATOMIC_ACQUIRE) == d) {
+		__atomic_store_n(&g->device, NULL, __ATOMIC_SEQ_CST);
+		if (!the_guests->leaving)
+			__atomic_store_n(&g->entry->guest, 0, __ATOMIC_RELEASE);
+		log_info("port %u: the guest at %s is gone", g->port, g->path);
+	}
 	FAULT_POINT("guest-gone");
 	pump_sync(the_guests->pump);
-	log_info("port %u: the guest at %s is gone", g->port, g->path);
 }
 
 /* May be called with the queue's lock held: nothing here waits for the pump. */
 static int
 on_vring_state(int vid, uint16_t queue, int enable)
 {
-	struct guest *g = guest_of(vid);
+	struct device *d = device_of(vid);
 	uint32_t *ready, bit;
 
-	if (g == NULL || queue / 2 >= QUEUE_BITS)
+	if (d == NULL || queue / 2 >= QUEUE_BITS)
 		return 0;
-	ready = queue % 2 == 0 ? &g->rx_ready : &g->tx_ready;
+	ready = queue % 2 == 0 ? &d->rx_ready : &d->tx_ready;
 	bit = UINT32_C(1) << queue / 2;
 	if (enable)
 		__atomic_fetch_or(ready, bit, __ATOMIC_RELEASE);
@@ -138,22 +158,11 @@ on_vring_state(int vid, uint16_t queue, int enable)
 	return 0;
 }
 
-static void
-on_connection_gone(int vid)
-{
-	struct guest *g = guest_of(vid);
-
-	if (g == NULL)
-		return;
-	__atomic_store_n(&g->rx_ready, 0, __ATOMIC_RELEASE);
-	__atomic_store_n(&g->tx_ready, 0, __ATOMIC_RELEASE);
-}
-
 static const struct rte_vhost_device_ops ops = {
+	.new_connection = on_connection,
 	.new_device = on_new_device,
 	.destroy_device = on_destroy_device,
 	.vring_state_changed = on_vring_state,
-	.destroy_connection = on_connection_gone,
 };
 
 /* --- sockets ---------------------------------------------------------------------------------- */
@@ -244,8 +253,7 @@ guest_make(struct guests *gs, uint32_t index)
 	g->queues = p->queues;
 	g->flags = p->flags;
 	memcpy(g->path, p->devargs, strlen(p->devargs) + 1);
-	g->vid = GUEST_NONE;
-	g->quiet_vid = GUEST_NONE;
+	g->expected = __atomic_exchange_n(&p->guest, 0, __ATOMIC_ACQ_REL) != 0;
 	return g;
 }
 
@@ -317,6 +325,7 @@ guests_destroy(struct guests *gs)
 {
 	if (gs == NULL)
 		return;
+	gs->leaving = true;
 	for (uint32_t i = 0; i < gs->ports->n; i++)
 		if (gs->guest[i] != NULL)
 			guest_remove(gs, i);

@@ -14,7 +14,20 @@
 #include "common/limits.h"
 #include "common/port.h"
 
-enum { GUEST_PATH_LEN = 108, GUEST_NONE = -1 };
+enum { GUEST_PATH_LEN = 108 };
+
+/*
+ * A connection of a guest, as rte_vhost numbers them. There may be two for a moment, when a guest is
+ * back before its end was noticed: the newer one counts.
+ */
+struct device {
+	/* rte_vhost's threads; atomic */
+	int vid;
+	uint64_t features;
+	uint32_t rx_ready, tx_ready; /* bit i: the guest's pair i receives, sends */
+	/* the pump */
+	uint32_t quiet; /* bit i: pair i was told that it need not kick */
+};
 
 struct guest {
 	/* the main thread, before anybody else sees it */
@@ -23,18 +36,15 @@ struct guest {
 	uint32_t queues; /* pairs, as configured; a guest may have more or less */
 	uint32_t flags;  /* enum port_flag */
 	char path[GUEST_PATH_LEN];
+	bool expected;	 /* the agent before us had it */
 	bool registered; /* the main thread alone */
 	uint64_t retry_ms;
 
-	/* rte_vhost's threads; atomic. Whoever takes something away waits for the pump (pump_sync). */
-	int vid; /* GUEST_NONE: not there */
-	uint64_t features;
-	uint32_t rx_ready, tx_ready; /* bit i: the guest's pair i receives, sends */
+	/* rte_vhost's threads; atomic, NULL: not there. Whoever takes it away waits (pump_sync). */
+	struct device *device;
 
 	/* the pump */
-	uint16_t group;	  /* of the last burst that went there */
-	uint32_t quiet;	  /* bit i: pair i was told that it need not kick */
-	int quiet_vid;	  /* of which device */
+	uint16_t group; /* of the last burst that went there */
 };
 
 /* What the pump works through; made anew by every change. */

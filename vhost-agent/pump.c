@@ -9,6 +9,9 @@
  * cleared before anything else may get them. To a guest: the mbufs stay ours until they are freed
  * as all drops are; if we die inside, frames may reach the guest that nobody counted.
  *
+ * Guests come back to an agent that was started again one after the other. So that nothing is sent to
+ * one that is just coming, we begin when all are there that our predecessor had, or after a while.
+ *
  * Towards slots nothing is dropped: a guest's frames stay in its virtqueue while the ring is full,
  * or nobody animates the slot. Towards guests nothing waits: what the virtqueue does not take ends.
  */
@@ -52,6 +55,7 @@ enum {
 	LOOPS_BEFORE_SLEEP = 200,
 	DRAIN_MS = 200, /* at the end, for what is on its way to guests */
 	LIST_POLL_US = 10,
+	EXPECT_MS = 100, /* at most, for guests of our predecessor */
 };
 
 struct pump {
@@ -62,6 +66,8 @@ struct pump {
 	const struct guest_list *list; /* atomic; the main thread's */
 	int event;
 	uint64_t ports_version; /* last one told to the main thread; the pump's */
+	bool begun;
+	uint64_t begin_tsc; /* at the latest */
 
 	struct handshake *hs;
 	struct slot *self; /* our entry of the agents' table */
@@ -74,8 +80,7 @@ struct pump {
 	bool adaptive;
 	struct timespec sleep;
 
-	/* this burst's groups that lead to guests */
-	struct guest *to[HAND_GROUPS_MAX];
+	/* of the devices that this burst's groups lead to */
 	int to_vid[HAND_GROUPS_MAX];
 
 	uint64_t loops __attribute__((aligned(64))); /* atomic; begun */
@@ -85,18 +90,14 @@ struct pump {
 
 /* We poll: no guest needs to kick. Told once for each of its queues. */
 static void
-quiet(struct guest *g, int vid, uint32_t pair)
+quiet(struct device *d, uint32_t pair)
 {
 	uint32_t bit = UINT32_C(1) << pair;
 
-	if (g->quiet_vid != vid) {
-		g->quiet_vid = vid;
-		g->quiet = 0;
-	}
-	if ((g->quiet & bit) != 0)
+	if ((d->quiet & bit) != 0)
 		return;
-	rte_vhost_enable_guest_notification(vid, (uint16_t)(2 * pair + 1), 0);
-	g->quiet |= bit;
+	rte_vhost_enable_guest_notification(d->vid, (uint16_t)(2 * pair + 1), 0);
+	d->quiet |= bit;
 }
 
 static void
@@ -145,7 +146,7 @@ send_to_slot(struct pump *pu, struct guest *g, uint16_t slot, struct rte_ring *r
 }
 
 static uint32_t
-poll_queue(struct pump *pu, struct guest *g, int vid, uint32_t pair)
+poll_queue(struct pump *pu, struct guest *g, struct device *d, uint32_t pair)
 {
 	struct hand *h = pu->hand;
 	uint16_t slot = g->entry->rx_slot[g->queues == 0 ? 0 : pair % g->queues];
@@ -159,10 +160,10 @@ poll_queue(struct pump *pu, struct guest *g, int vid, uint32_t pair)
 	room = rte_ring_free_count(ring);
 	if (room == 0)
 		return 0;
-	quiet(g, vid, pair);
+	quiet(d, pair);
 	hand_rx(h, g->port, (uint16_t)(2 * pair + 1), PORT_HOLD_NONE);
 	FAULT_POINT("guest-rx");
-	n = rte_vhost_dequeue_burst(vid, (uint16_t)(2 * pair + 1), pu->mbufs, h->rx,
+	n = rte_vhost_dequeue_burst(d->vid, (uint16_t)(2 * pair + 1), pu->mbufs, h->rx,
 				    (uint16_t)RTE_MIN(room, pu->burst_max));
 	FAULT_POINT("guest-received");
 	/* Behind the packets may be pointers to what was freed again: they are the magazine's. */
@@ -183,14 +184,14 @@ poll_queue(struct pump *pu, struct guest *g, int vid, uint32_t pair)
 static uint32_t
 poll_guest(struct pump *pu, struct guest *g)
 {
-	int vid = __atomic_load_n(&g->vid, __ATOMIC_ACQUIRE);
+	struct device *d = __atomic_load_n(&g->device, __ATOMIC_ACQUIRE);
 	uint32_t ready, packets = 0;
 
-	if (vid == GUEST_NONE)
+	if (d == NULL)
 		return 0;
-	ready = __atomic_load_n(&g->tx_ready, __ATOMIC_ACQUIRE);
+	ready = __atomic_load_n(&d->tx_ready, __ATOMIC_ACQUIRE);
 	for (; ready != 0; ready &= ready - 1)
-		packets += poll_queue(pu, g, vid, (uint32_t)__builtin_ctz(ready));
+		packets += poll_queue(pu, g, d, (uint32_t)__builtin_ctz(ready));
 	return packets;
 }
 
@@ -209,29 +210,29 @@ refuse(struct pump *pu, struct rte_mbuf *m, enum drop why)
 }
 
 static bool
-guest_has(const struct guest *g, unsigned int feature)
+guest_has(const struct device *d, unsigned int feature)
 {
-	return (g->features >> feature & 1) != 0;
+	return (d->features >> feature & 1) != 0;
 }
 
 /* What the guest has not agreed to take is done here, or cannot be. */
 static int
-offloads_fit(const struct guest *g, struct rte_mbuf *m)
+offloads_fit(const struct device *d, struct rte_mbuf *m)
 {
 	if (__builtin_expect((m->ol_flags & RTE_MBUF_F_TX_TCP_SEG) != 0, 0) &&
-	    !guest_has(g, (m->ol_flags & RTE_MBUF_F_TX_IPV6) != 0 ? VIRTIO_NET_F_GUEST_TSO6
+	    !guest_has(d, (m->ol_flags & RTE_MBUF_F_TX_IPV6) != 0 ? VIRTIO_NET_F_GUEST_TSO6
 								  : VIRTIO_NET_F_GUEST_TSO4))
 		return -EMSGSIZE;
-	if ((m->ol_flags & RTE_MBUF_F_TX_L4_MASK) == 0 || guest_has(g, VIRTIO_NET_F_GUEST_CSUM))
+	if ((m->ol_flags & RTE_MBUF_F_TX_L4_MASK) == 0 || guest_has(d, VIRTIO_NET_F_GUEST_CSUM))
 		return 0;
 	return tap_offloads_finish(m);
 }
 
 /* One of the guest's receiving queues, the same for everything from one slot, to keep the order. */
 static uint16_t
-queue_for(const struct guest *g, uint32_t slot)
+queue_for(const struct device *d, uint32_t slot)
 {
-	uint32_t ready = __atomic_load_n(&g->rx_ready, __ATOMIC_ACQUIRE), skip;
+	uint32_t ready = __atomic_load_n(&d->rx_ready, __ATOMIC_ACQUIRE), skip;
 
 	if (ready == 0)
 		return UINT16_MAX;
@@ -242,7 +243,7 @@ queue_for(const struct guest *g, uint32_t slot)
 
 /* The guest's group of this burst: at most BURST_MAX packets, so there are always groups enough. */
 static struct hand_group *
-group_of(struct pump *pu, struct guest *g, int vid, uint32_t slot)
+group_of(struct pump *pu, struct guest *g, const struct device *d, uint32_t slot)
 {
 	struct hand *h = pu->hand;
 	struct hand_group *group = &h->groups[g->group];
@@ -251,11 +252,10 @@ group_of(struct pump *pu, struct guest *g, int vid, uint32_t slot)
 		return group;
 	g->group = (uint16_t)h->n_groups;
 	group = &h->groups[g->group];
-	pu->to[g->group] = g;
-	pu->to_vid[g->group] = vid;
+	pu->to_vid[g->group] = d->vid;
 	group->n = 0;
 	group->port = g->port;
-	group->queue = queue_for(g, slot);
+	group->queue = queue_for(d, slot);
 	group->ring = -1;
 	group->seg_from = 0;
 	group->n_segs = 0;
@@ -271,18 +271,18 @@ sort_one(struct pump *pu, const struct guest_list *l, struct rte_mbuf *m, uint32
 	struct guest *g = meta->next == PKT_NEXT_TX && meta->out_port < l->n_ports
 			      ? l->by_port[meta->out_port]
 			      : NULL;
-	int vid = g == NULL ? GUEST_NONE : __atomic_load_n(&g->vid, __ATOMIC_ACQUIRE);
+	const struct device *d = g == NULL ? NULL : __atomic_load_n(&g->device, __ATOMIC_ACQUIRE);
 	struct hand_group *group;
 
-	if (vid == GUEST_NONE) {
+	if (d == NULL) {
 		refuse(pu, m, DROP_VIF_WITHOUT_PORT);
 		return;
 	}
-	if (offloads_fit(g, m) < 0) {
+	if (offloads_fit(d, m) < 0) {
 		refuse(pu, m, DROP_MTU);
 		return;
 	}
-	group = group_of(pu, g, vid, slot);
+	group = group_of(pu, g, d, slot);
 	group->m[group->n++] = m;
 }
 
@@ -377,14 +377,25 @@ key_check(struct pump *pu)
 		__atomic_store_n(&pu->self->animated_by, key, __ATOMIC_RELEASE);
 }
 
+static bool
+all_expected_came(const struct guest_list *l)
+{
+	for (uint32_t i = 0; i < l->n; i++)
+		if (l->g[i]->expected && __atomic_load_n(&l->g[i]->device, __ATOMIC_ACQUIRE) == NULL)
+			return false;
+	return true;
+}
+
 static uint32_t
 poll_all(struct pump *pu, bool guests_too)
 {
 	const struct guest_list *l = __atomic_load_n(&pu->list, __ATOMIC_ACQUIRE);
 	uint32_t packets = 0;
 
-	if (l == NULL)
+	if (__builtin_expect(!pu->begun, 0)) {
+		pu->begun = (l->n > 0 && all_expected_came(l)) || rte_rdtsc() >= pu->begin_tsc;
 		return 0;
+	}
 	for (uint32_t i = 0; guests_too && i < l->n; i++)
 		packets += poll_guest(pu, l->g[i]);
 	for (uint32_t slot = 0; slot < pu->hs->n_slots; slot++)
@@ -462,6 +473,7 @@ pump_main(void *arg)
 	move_to_core(pu);
 	pool_thread_hand((uint16_t)pu->hand_id, &pu->hand->epoch);
 	key_check(pu);
+	pu->begin_tsc = rte_rdtsc() + rte_get_tsc_hz() / 1000 * EXPECT_MS;
 	loop(pu);
 	drain(pu);
 	pool_drain(pu->pool, (uint16_t)pu->hand_id);

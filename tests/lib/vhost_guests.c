@@ -30,6 +30,7 @@ enum {
 	BATCH = 32,
 	ETHERTYPE = 0x88b5, /* for experiments */
 	PAIR_RING = 256,
+	SETTLE_MS = 50, /* the agent may not have read our last message yet */
 	LATE_MS = 500, /* at the end, for what is on its way */
 };
 
@@ -279,6 +280,7 @@ pair(uint64_t interval_ns, char **sockets)
 		pair_connect(&p);
 	printf("{\"ready\":true}\n");
 	fflush(stdout);
+	usleep(SETTLE_MS * 1000);
 	for (due = now_ns(); !over;) {
 		pair_connect(&p);
 		/* Late is late: frames that were due meanwhile would come as a flood. */
