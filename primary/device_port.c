@@ -204,7 +204,7 @@ configure(struct primary *p, uint16_t eth_port, const char *devargs,
 static void
 rings_find(struct port_run *run, const char *devargs)
 {
-	char device[RTE_DEV_NAME_MAX_LEN], name[RTE_DEV_NAME_MAX_LEN + 16];
+	char device[RTE_DEV_NAME_MAX_LEN], name[RTE_DEV_NAME_MAX_LEN + 32];
 
 	device_name(devargs, device, sizeof(device));
 	for (uint32_t q = 0; q < run->n_rxq; q++) {
@@ -335,7 +335,7 @@ rings_drain(const struct port_run *run)
 static void
 rings_free(const char *devargs)
 {
-	char device[RTE_DEV_NAME_MAX_LEN], name[RTE_DEV_NAME_MAX_LEN + 16];
+	char device[RTE_DEV_NAME_MAX_LEN], name[RTE_DEV_NAME_MAX_LEN + 32];
 
 	device_name(devargs, device, sizeof(device));
 	for (unsigned int i = 0; i < RINGS_MAX; i++) {
