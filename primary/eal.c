@@ -10,17 +10,26 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/time.h>
+#include <sys/un.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
 #include <rte_eal.h>
 #include <rte_errno.h>
 
+#define LOG_MODULE "eal"
+#include "common/log.h"
 #include "common/need.h"
 #include "primary/device_port.h"
 
-enum { ARGS_MAX = 24 + CONF_LIST_MAX * 2 };
+enum {
+	ARGS_MAX = 24 + CONF_LIST_MAX * 2,
+	FDS_AT_START = 1024,
+	MESSAGE_MS = 20,
+};
 
 struct args {
 	int n;
@@ -155,6 +164,32 @@ add_pci(struct args *a, const struct conf *c)
 		arg(a, "--no-pci");
 }
 
+/*
+ * EAL's own messages to secondaries (which devices there are, told to all when one attaches) block
+ * for ever on a process that does not read, holding the list of devices. Ours give up instead.
+ */
+static void
+messages_give_up(void)
+{
+	static const char ending[] = "/mp_socket";
+	const struct timeval limit = {.tv_usec = MESSAGE_MS * 1000};
+	struct sockaddr_un a;
+
+	for (int fd = 0; fd < FDS_AT_START; fd++) {
+		socklen_t len = sizeof(a);
+		size_t n;
+
+		memset(&a, 0, sizeof(a));
+		if (getsockname(fd, (struct sockaddr *)&a, &len) < 0 || a.sun_family != AF_UNIX)
+			continue;
+		n = strnlen(a.sun_path, sizeof(a.sun_path));
+		if (n >= sizeof(ending) - 1 &&
+		    memcmp(a.sun_path + n - (sizeof(ending) - 1), ending, sizeof(ending) - 1) == 0 &&
+		    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit)) < 0)
+			log_warning("EAL's socket: %s", strerror(errno));
+	}
+}
+
 int
 eal_start(const struct conf *c, const char *prefix, struct fault *f)
 {
@@ -183,6 +218,8 @@ eal_start(const struct conf *c, const char *prefix, struct fault *f)
 	if (rte_eal_init(a->n, a->v) < 0)
 		rc = fault_set(f, rte_errno != 0 ? rte_errno : EIO, "EAL cannot be started: %s",
 			       rte_strerror(rte_errno));
+	else
+		messages_give_up();
 out:
 	free(a); /* EAL keeps copies of what it needs */
 	return rc;

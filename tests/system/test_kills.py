@@ -10,6 +10,7 @@ FLAVOUR=fault, which then die at injected points instead of at random.
 import collections
 import os
 import random
+import signal
 import statistics
 import subprocess
 import threading
@@ -196,3 +197,19 @@ def workers_die_at_every_injected_point(t):
     assert last - first >= KILLS, f"only {last - first} deaths"
     t.note(f"{last - first} deaths at {len(hit)} points: "
            + ", ".join(f"{n} {c}" for n, c in sorted(hit.items())) + f"; {figures(r, [])}")
+
+
+@test
+def workers_come_back_though_control_stands_still(t):
+    # EAL tells every process about devices when one attaches; one that does not read holds up none.
+    r = t.router(conf={"port": "r0=net_ring0"}).start_all()
+    ctl = r.pids_of("vr-ctl")[0]
+    t.after(os.kill, ctl, signal.SIGCONT)
+    r.kill(ctl, signal.SIGSTOP)
+    for n in range(20):
+        before = r.pids_of("vr-fwd")
+        r.kill(before[0])
+        until(lambda: len(r.pids_of("vr-fwd")) == 2 and before[0] not in r.pids_of("vr-fwd"), 5,
+              f"two workers after {n + 1} deaths")
+    r.kill(ctl, signal.SIGCONT)
+    until(lambda: all(s.get("pid") for s in r.ask("slot list")), 10, "control answers again")
