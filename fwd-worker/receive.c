@@ -38,7 +38,7 @@ io_forward(struct worker *w, uint32_t port, uint16_t n)
 	g->ring = -1;
 	g->seg_from = 0;
 	g->n_segs = 0;
-	memcpy(g->m, h->rx, n * sizeof(g->m[0]));
+	memcpy(g->m, h->rx, n * sizeof(void *));
 	h->n_groups = 1;
 }
 

@@ -100,9 +100,9 @@ fake_rx(void *queue, struct rte_mbuf **m, uint16_t n)
 
 	if (n > p->n_in)
 		n = (uint16_t)p->n_in;
-	memcpy(m, p->in, n * sizeof(*m));
+	memcpy(m, p->in, n * sizeof(void *));
 	p->n_in -= n;
-	memmove(p->in, p->in + n, p->n_in * sizeof(*m));
+	memmove(p->in, p->in + n, p->n_in * sizeof(void *));
 	return n;
 }
 
