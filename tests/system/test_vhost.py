@@ -6,6 +6,7 @@ Guests over vhost-user, and the death of the agent that serves them. The guests 
 VHOST_KILLS=N sets how often the agent is killed (the suite's own number is small).
 """
 
+import collections
 import json
 import os
 import random
@@ -190,3 +191,36 @@ def agents_are_killed_while_guests_come_and_go(t):
     time.sleep(1)
     last = result(pair)
     assert last["received"] > 500 and last["lost"] == 0, last
+
+
+@test(seconds=90 + 3 * KILLS)
+def agents_die_at_every_injected_point(t):
+    bin_dir = os.environ.get("KILLS_BIN")
+    if not bin_dir:
+        t.skip("needs programs with injected deaths: make FLAVOUR=fault, KILLS_BIN=build/fault/bin")
+    r, sockets = router(t, GUESTS, servers=lambda g: g % 3 != 0, bin_dir=os.path.abspath(bin_dir))
+    points = os.path.join(t.lab.dir, "points")
+    fault = {"VR_FAULT": "*:300", "VR_FAULT_PROGRAM": "vr-vhost", "VR_FAULT_LOG": points}
+
+    def start():
+        return r.start("vr-vhost", "--agent", "0", env={**os.environ, **fault})
+
+    heap(r)
+    before = heap(r)
+    storm = guests(t, r, "storm", os.getpid(), *sockets)
+    for k in range(KILLS):
+        child = start()
+        until(lambda: child.poll() is not None, 10, f"the agent dies after {k} deaths")
+        assert child.returncode == -9, f"after {k} deaths: the agent ended with {child.returncode}"
+        sound(r, f"after {k + 1} deaths")
+    saw = result(storm)
+    audit, after = sound(r, "afterwards"), heap(r)
+    with open(points) as f:
+        hit = collections.Counter(line.strip() for line in f)
+    t.note(f"{KILLS} deaths at {len(hit)} points: "
+           + ", ".join(f"{n} {c}" for n, c in sorted(hit.items()))
+           + f"; guests ran {saw['runs']} times; quarantined {audit['quarantined']}, "
+           f"unaccounted {audit['unaccounted']}, twice {audit['twice']}")
+    assert after == before, f"shared heap: {before}, then {after}"
+    assert audit["quarantined"] == 0, audit
+    no_files_left(r)
