@@ -42,9 +42,9 @@ enum {
  * Not offered: packed rings, because what is on its way in one is lost when an agent dies; and
  * segmentation that mbufs or the other kinds of ports cannot express.
  */
-#define FEATURES_OFF                                                                        \
-	(UINT64_C(1) << VIRTIO_F_RING_PACKED | UINT64_C(1) << VIRTIO_NET_F_HOST_UFO |        \
-	 UINT64_C(1) << VIRTIO_NET_F_GUEST_UFO | UINT64_C(1) << VIRTIO_NET_F_HOST_ECN |      \
+#define FEATURES_OFF                                                                    \
+	(UINT64_C(1) << VIRTIO_F_RING_PACKED | UINT64_C(1) << VIRTIO_NET_F_HOST_UFO |   \
+	 UINT64_C(1) << VIRTIO_NET_F_GUEST_UFO | UINT64_C(1) << VIRTIO_NET_F_HOST_ECN | \
 	 UINT64_C(1) << VIRTIO_NET_F_GUEST_ECN)
 
 struct guests {
@@ -52,9 +52,9 @@ struct guests {
 	uint32_t agent;
 	struct pump *pump;
 	struct guest_list *list; /* what the pump has */
-	bool leaving;		 /* we stop: guests are left to our successor */
-	pthread_mutex_t lock;	 /* of guest[], against rte_vhost's threads */
-	struct guest *guest[];	 /* [ports->n] */
+	bool leaving;            /* we stop: guests are left to our successor */
+	pthread_mutex_t lock;    /* of guest[], against rte_vhost's threads */
+	struct guest *guest[];   /* [ports->n] */
 };
 
 /* rte_vhost's callbacks have no argument of ours. */
@@ -159,10 +159,10 @@ on_vring_state(int vid, uint16_t queue, int enable)
 }
 
 static const struct rte_vhost_device_ops ops = {
-	.new_connection = on_connection,
-	.new_device = on_new_device,
-	.destroy_device = on_destroy_device,
-	.vring_state_changed = on_vring_state,
+    .new_connection = on_connection,
+    .new_device = on_new_device,
+    .destroy_device = on_destroy_device,
+    .vring_state_changed = on_vring_state,
 };
 
 /* --- sockets ---------------------------------------------------------------------------------- */
@@ -212,7 +212,8 @@ register_guest(struct guest *g)
 	g->retry_ms = g->registered ? 0 : now_ms() + RETRY_MS;
 	if (g->registered)
 		log_info("port %u: %s %s", g->port,
-			 (g->flags & PORT_VHOST_SERVER) != 0 ? "listening at" : "looking for a guest at",
+			 (g->flags & PORT_VHOST_SERVER) != 0 ? "listening at"
+							     : "looking for a guest at",
 			 g->path);
 	else if (first)
 		log_error("port %u: the socket %s cannot be used; trying again and again", g->port,
@@ -270,7 +271,7 @@ static void
 list_publish(struct guests *gs, const struct guest *without)
 {
 	uint32_t n = gs->ports->n;
-	struct guest_list *l = calloc(1, sizeof(*l) + 2 * n * sizeof(l->g[0])), *old = gs->list;
+	struct guest_list *l = calloc(1, sizeof(*l) + 2 * n * sizeof(void *)), *old = gs->list;
 
 	if (l == NULL) {
 		log_error("out of memory");
@@ -307,7 +308,7 @@ guest_remove(struct guests *gs, uint32_t index)
 struct guests *
 guests_create(struct ports *ports, uint32_t agent, struct pump *pump)
 {
-	struct guests *gs = calloc(1, sizeof(*gs) + ports->n * sizeof(gs->guest[0]));
+	struct guests *gs = calloc(1, sizeof(*gs) + ports->n * sizeof(void *));
 
 	if (gs == NULL)
 		return NULL;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The guests of this agent: their sockets, as the port table has them, and what rte_vhost says about
- * them. The main thread keeps them in step with the table; rte_vhost's own threads tell when a guest
- * comes and goes; the pump (pump.h) moves their packets.
+ * The guests of this agent: their sockets, as the port table has them, and what rte_vhost says
+ * about them. The main thread keeps them in step with the table; rte_vhost's own threads tell when
+ * a guest comes and goes; the pump (pump.h) moves their packets.
  */
 #ifndef VHOST_AGENT_GUESTS_H
 #define VHOST_AGENT_GUESTS_H
@@ -17,13 +17,13 @@
 enum { GUEST_PATH_LEN = 108 };
 
 /*
- * A connection of a guest, as rte_vhost numbers them. There may be two for a moment, when a guest is
- * back before its end was noticed: the newer one counts.
+ * A connection of a guest, as rte_vhost numbers them. There may be two for a moment, when a guest
+ * is back before its end was noticed: the newer one counts.
  */
 struct device {
 	/* rte_vhost's threads; atomic */
-	int vid;
 	uint64_t features;
+	int vid;
 	uint32_t rx_ready, tx_ready; /* bit i: the guest's pair i receives, sends */
 	/* the pump */
 	uint32_t quiet; /* bit i: pair i was told that it need not kick */
@@ -36,7 +36,7 @@ struct guest {
 	uint32_t queues; /* pairs, as configured; a guest may have more or less */
 	uint32_t flags;  /* enum port_flag */
 	char path[GUEST_PATH_LEN];
-	bool expected;	 /* the agent before us had it */
+	bool expected;   /* the agent before us had it */
 	bool registered; /* the main thread alone */
 	uint64_t retry_ms;
 

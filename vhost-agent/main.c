@@ -60,7 +60,8 @@ options_parse(struct agent *a, const struct conf_extra *extra, struct fault *f)
 
 	if (a->conf.agents == 0)
 		return fault_set(f, EINVAL, "agents = 0: no vhost agent is configured");
-	if (number_parse("agent", extra[0].value, (uint32_t)a->conf.agents - 1, &a->number, f) < 0 ||
+	if (number_parse("agent", extra[0].value, (uint32_t)a->conf.agents - 1, &a->number, f) <
+		0 ||
 	    number_parse("core", extra[1].value, 1023, &core, f) < 0)
 		return f->code;
 	a->core = extra[1].value != NULL ? (int32_t)core : -1;
@@ -92,11 +93,12 @@ descriptors_raise(const struct conf *conf, struct fault *f)
 	(void)setrlimit(RLIMIT_NOFILE, &limit);
 	if (limit.rlim_cur >= need)
 		return 0;
-	return fault_set(f, EMFILE,
-			 "guests = %llu need %llu descriptors, RLIMIT_NOFILE allows %llu: raise it, "
-			 "or configure fewer guests",
-			 (unsigned long long)conf->guests, (unsigned long long)need,
-			 (unsigned long long)limit.rlim_cur);
+	return fault_set(
+	    f, EMFILE,
+	    "guests = %llu need %llu descriptors, RLIMIT_NOFILE allows %llu: raise it, "
+	    "or configure fewer guests",
+	    (unsigned long long)conf->guests, (unsigned long long)need,
+	    (unsigned long long)limit.rlim_cur);
 }
 
 static void
@@ -141,14 +143,16 @@ serve(struct agent *a, struct fault *f)
 			return f->code;
 		case CLIENT_RESTART:
 			stop(a);
-			return fault_set(f, -process_client_restart(a->client), "cannot start anew");
+			return fault_set(f, -process_client_restart(a->client),
+					 "cannot start anew");
 		case CLIENT_NOTHING: {
 			struct pollfd p[3] = {
 			    {.fd = process_client_fd(a->client), .events = POLLIN},
 			    {.fd = a->signals, .events = POLLIN},
 			    {.fd = pump_event_fd(a->pump), .events = POLLIN}};
-			int n = poll(p, 3, shortest(process_client_wait_ms(a->client),
-						    guests_wait_ms(a->guests)));
+			int n = poll(
+			    p, 3,
+			    shortest(process_client_wait_ms(a->client), guests_wait_ms(a->guests)));
 
 			if (n > 0 && p[1].revents != 0)
 				return 0;
@@ -167,11 +171,8 @@ serve(struct agent *a, struct fault *f)
 static int
 run(struct agent *a, char **argv, struct fault *f)
 {
-	struct process_client_config config = {.conf = &a->conf,
-					       .role = ROLE_VHOST,
-					       .agent = a->number,
-					       .core = -1,
-					       .argv = argv};
+	struct process_client_config config = {
+	    .conf = &a->conf, .role = ROLE_VHOST, .agent = a->number, .core = -1, .argv = argv};
 	struct pump_config pump = {.conf = &a->conf, .agent = a->number, .core = a->core};
 	int rc;
 
@@ -187,8 +188,8 @@ run(struct agent *a, char **argv, struct fault *f)
 	rc = pump_create(&pump, &a->pump, f);
 	if (rc < 0)
 		return rc;
-	a->guests = guests_create(region_table(process_client_region(a->client), "ports"), a->number,
-				  a->pump);
+	a->guests = guests_create(region_table(process_client_region(a->client), "ports"),
+				  a->number, a->pump);
 	if (a->guests == NULL)
 		return fault_set(f, ENOMEM, "out of memory");
 	rc = pump_start(a->pump, f);
@@ -206,13 +207,12 @@ int
 main(int argc, char **argv)
 {
 	static struct agent agent;
-	struct conf_extra extra[] = {{.name = "agent",
-				      .help = "number of this agent, from 0; default: 0",
-				      .metavar = "N"},
-				     {.name = "core",
-				      .help = "CPU of the thread that moves packets; default: any",
-				      .metavar = "CPU"},
-				     {.name = NULL}};
+	struct conf_extra extra[] = {
+	    {.name = "agent", .help = "number of this agent, from 0; default: 0", .metavar = "N"},
+	    {.name = "core",
+	     .help = "CPU of the thread that moves packets; default: any",
+	     .metavar = "CPU"},
+	    {.name = NULL}};
 	struct fault f = {.code = 0};
 
 	if (conf_load(&agent.conf, argc, argv, "Serves guests over vhost-user.", extra, &f) < 0 ||

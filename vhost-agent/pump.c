@@ -5,12 +5,13 @@
  * rte_vhost copies both ways, so it holds no mbufs between calls (PORT_HOLD_NONE). From a guest: it
  * allocates from the magazine straight into the hand's rx[], copies, then tells the guest that its
  * buffers are used; if we die before that, the guest's frames are taken again by our successor: at
- * most one burst twice. What it allocated and did not return it has freed: those entries of rx[] are
- * cleared before anything else may get them. To a guest: the mbufs stay ours until they are freed
- * as all drops are; if we die inside, frames may reach the guest that nobody counted.
+ * most one burst twice. What it allocated and did not return it has freed: those entries of rx[]
+ * are cleared before anything else may get them. To a guest: the mbufs stay ours until they are
+ * freed as all drops are; if we die inside, frames may reach the guest that nobody counted.
  *
- * Guests come back to an agent that was started again one after the other. So that nothing is sent to
- * one that is just coming, we begin when all are there that our predecessor had, or after a while.
+ * Guests come back to an agent that was started again one after the other. So that nothing is sent
+ * to one that is just coming, we begin when all are there that our predecessor had, or after a
+ * while.
  *
  * Towards slots nothing is dropped: a guest's frames stay in its virtqueue while the ring is full,
  * or nobody animates the slot. Towards guests nothing waits: what the virtqueue does not take ends.
@@ -59,31 +60,28 @@ enum {
 };
 
 struct pump {
-	struct pump_config config;
-	pthread_t thread;
-	bool stop;    /* atomic */
-	bool running; /* atomic */
-	const struct guest_list *list; /* atomic; the main thread's */
-	int event;
-	uint64_t ports_version; /* last one told to the main thread; the pump's */
-	bool begun;
-	uint64_t begin_tsc; /* at the latest */
+	uint64_t loops __attribute__((aligned(64))); /* begun; atomic, for pump_sync() */
+	const struct guest_list *list;               /* atomic; the main thread's */
+	bool stop;                                   /* atomic */
+	bool running;                                /* atomic */
 
+	bool begun; /* guests of our predecessor are not waited for any more */
+	bool adaptive;
+	uint32_t hand_id;
+	uint32_t burst_max;
+	int event;
+	uint64_t begin_tsc;     /* at the latest */
+	uint64_t ports_version; /* last one told to the main thread; the pump's */
 	struct handshake *hs;
 	struct slot *self; /* our entry of the agents' table */
 	struct hand *hand;
-	uint32_t hand_id;
 	struct rte_mempool *mbufs;
 	struct pool *pool;
 	struct counters *counters;
-	uint32_t burst_max;
-	bool adaptive;
 	struct timespec sleep;
-
-	/* of the devices that this burst's groups lead to */
-	int to_vid[HAND_GROUPS_MAX];
-
-	uint64_t loops __attribute__((aligned(64))); /* atomic; begun */
+	struct pump_config config;
+	pthread_t thread;
+	int to_vid[HAND_GROUPS_MAX]; /* of the devices that this burst's groups lead to */
 };
 
 /* --- from guests ------------------------------------------------------------------------------ */
@@ -332,8 +330,8 @@ poll_slot(struct pump *pu, const struct guest_list *l, uint16_t slot)
 		hand_flatten(h);
 	FAULT_POINT("slot-sorted");
 	hand_tx(h);
-	for (uint16_t i = 0; i < h->n_groups; i++)
-		send_to_guest(pu, i);
+	for (uint32_t i = 0; i < h->n_groups; i++)
+		send_to_guest(pu, (uint16_t)i);
 	hand_finish(h, (uint16_t)n);
 	FAULT_POINT("slot-sent");
 	return n;
@@ -381,7 +379,8 @@ static bool
 all_expected_came(const struct guest_list *l)
 {
 	for (uint32_t i = 0; i < l->n; i++)
-		if (l->g[i]->expected && __atomic_load_n(&l->g[i]->device, __ATOMIC_ACQUIRE) == NULL)
+		if (l->g[i]->expected &&
+		    __atomic_load_n(&l->g[i]->device, __ATOMIC_ACQUIRE) == NULL)
 			return false;
 	return true;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The pump: the one thread of an agent that touches packets. It takes them out of guests' virtqueues
- * into the rings of the mesh that lead to slots, and out of the rings into virtqueues. Started and
- * stopped by the main thread.
+ * The pump: the one thread of an agent that touches packets. It takes them out of guests'
+ * virtqueues into the rings of the mesh that lead to slots, and out of the rings into virtqueues.
+ * Started and stopped by the main thread.
  */
 #ifndef VHOST_AGENT_PUMP_H
 #define VHOST_AGENT_PUMP_H
@@ -24,7 +24,8 @@ struct pump_config {
 };
 
 int pump_create(const struct pump_config *config, struct pump **pump, struct fault *f);
-/* Empties the rings that lead here as far as guests take it, leaves the hand empty. NULL is fine. */
+/* Empties the rings that lead here as far as guests take it, leaves the hand empty. NULL is fine.
+ */
 void pump_destroy(struct pump *pump);
 int pump_start(struct pump *pump, struct fault *f);
 void pump_stop(struct pump *pump);

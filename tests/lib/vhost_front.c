@@ -45,7 +45,7 @@ enum {
 	FLAG_VERSION = 1,
 	FLAG_REPLY = 4,
 	F_PROTOCOL_FEATURES = 30, /* bit of the features */
-	PROTOCOL_F_MQ = 0,	  /* bits of the protocol features */
+	PROTOCOL_F_MQ = 0,        /* bits of the protocol features */
 	BUFFER_SIZE = 2048,
 	PAGE = 4096,
 	REPLY_MS = 5000,
@@ -87,10 +87,10 @@ enum { MESSAGE_HEADER = 12 };
 
 struct queue {
 	struct vring ring;
-	uint8_t *buffers;      /* [ring.num] of BUFFER_SIZE */
-	uint16_t last_used;    /* used entries we have seen */
-	uint16_t n_free;       /* sending: descriptors that are not the agent's */
-	uint16_t *free;        /* stack of them */
+	uint8_t *buffers;   /* [ring.num] of BUFFER_SIZE */
+	uint16_t last_used; /* used entries we have seen */
+	uint16_t n_free;    /* sending: descriptors that are not the agent's */
+	uint16_t *free;     /* stack of them */
 	int kick, call;
 };
 
@@ -161,15 +161,15 @@ queue_init(struct vhost_front *f, uint32_t i, uint8_t *rings, uint8_t *buffers)
 	q->free = calloc(q->ring.num, sizeof(q->free[0]));
 	if (q->kick < 0 || q->call < 0 || q->free == NULL)
 		return -ENOMEM;
-	for (uint16_t d = 0; d < q->ring.num; d++) {
+	for (uint32_t d = 0; d < q->ring.num; d++) {
 		q->ring.desc[d] =
 		    (struct vring_desc){.addr = guest_address(f, buffers + d * BUFFER_SIZE),
 					.len = BUFFER_SIZE,
 					.flags = receives ? VRING_DESC_F_WRITE : 0};
 		if (receives)
-			offer(q, d);
+			offer(q, (uint16_t)d);
 		else
-			q->free[q->n_free++] = d;
+			q->free[q->n_free++] = (uint16_t)d;
 	}
 	return 0;
 }
@@ -226,7 +226,7 @@ vhost_front_create(const struct vhost_front_config *config, struct vhost_front *
 	if (f == NULL)
 		return -ENOMEM;
 	f->config = *config;
-	strcpy(f->path, config->path);
+	memcpy(f->path, config->path, strlen(config->path) + 1);
 	f->listen = f->sock = f->memfd = -1;
 	f->n_queues = 2 * config->pairs;
 	for (uint32_t i = 0; i < f->n_queues; i++)
@@ -366,9 +366,8 @@ say_u64(struct vhost_front *f, uint32_t request, uint64_t value, int fd)
 static int
 say_state(struct vhost_front *f, uint32_t request, uint32_t index, uint32_t num)
 {
-	struct message m = {.request = request,
-			    .size = sizeof(m.state),
-			    .state = {.index = index, .num = num}};
+	struct message m = {
+	    .request = request, .size = sizeof(m.state), .state = {.index = index, .num = num}};
 
 	return say(f, &m, -1);
 }

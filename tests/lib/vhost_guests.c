@@ -31,7 +31,7 @@ enum {
 	ETHERTYPE = 0x88b5, /* for experiments */
 	PAIR_RING = 256,
 	SETTLE_MS = 50, /* the agent may not have read our last message yet */
-	LATE_MS = 500, /* at the end, for what is on its way */
+	LATE_MS = 500,  /* at the end, for what is on its way */
 };
 
 struct frame {
@@ -103,9 +103,8 @@ dice(struct storm_guest *g, unsigned int sides)
 static void
 storm_traffic(struct storm_guest *g, struct vhost_front *f)
 {
-	static const struct virtio_net_hdr wish = {.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM,
-						   .csum_start = 34,
-						   .csum_offset = 6};
+	static const struct virtio_net_hdr wish = {
+	    .flags = VIRTIO_NET_HDR_F_NEEDS_CSUM, .csum_start = 34, .csum_offset = 6};
 	uint8_t bytes[VHOST_FRONT_FRAME_MAX] = {0};
 	uint64_t until = now_ns() + (uint64_t)dice(g, 30) * 1000000;
 
@@ -214,8 +213,7 @@ static void
 pair_connect(struct pair *p)
 {
 	for (int i = 0; i < 2; i++) {
-		if (vhost_front_connected(p->guest[i]) ||
-		    vhost_front_connect(p->guest[i], 1) < 0)
+		if (vhost_front_connected(p->guest[i]) || vhost_front_connect(p->guest[i], 1) < 0)
 			continue;
 		if (vhost_front_start(p->guest[i]) < 0)
 			vhost_front_disconnect(p->guest[i]);
@@ -227,7 +225,7 @@ pair_connect(struct pair *p)
 static void
 pair_receive(struct pair *p)
 {
-	uint8_t bytes[VHOST_FRONT_FRAME_MAX];
+	uint8_t bytes[VHOST_FRONT_FRAME_MAX] = {0};
 	const struct frame *f = (const struct frame *)bytes;
 
 	while (vhost_front_receive(p->guest[1], 0, bytes, sizeof(bytes), NULL) >= sizeof(*f)) {
