@@ -8,152 +8,34 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ctl/cli/contract.h"
+#include "ctl/cli/fields.h"
+#include "ctl/cli/filter.h"
 #include "ctl/cli/message.h"
+#include "ctl/cli/sampler.h"
 #include "ctl/cli/text_table.h"
 #include "ctl/cli/vrctl.h"
-
-enum { LEAVES_MAX = 64, PATH_LEN = 96 };
-
-/* --- fields to show --- */
-
-/* A field of a message, or of one of its sub-messages (not deeper). */
-struct leaf {
-	const ProtobufCFieldDescriptor *outer; /* NULL: a field of the message itself */
-	const ProtobufCFieldDescriptor *field;
-	char path[PATH_LEN];
-};
-
-static unsigned int
-leaf_add(struct leaf *leaves, unsigned int n, const ProtobufCFieldDescriptor *outer,
-	 const ProtobufCFieldDescriptor *field)
-{
-	if (n == LEAVES_MAX)
-		return n;
-	leaves[n].outer = outer;
-	leaves[n].field = field;
-	snprintf(leaves[n].path, PATH_LEN, "%s%s%s", outer != NULL ? outer->name : "",
-		 outer != NULL ? "." : "", field->name);
-	return n + 1;
-}
-
-static unsigned int
-leaves_of(const ProtobufCMessageDescriptor *d, struct leaf *leaves)
-{
-	unsigned int n = 0;
-
-	for (unsigned int i = 0; i < d->n_fields; i++) {
-		const ProtobufCFieldDescriptor *f = &d->fields[i];
-		const ProtobufCMessageDescriptor *sub = f->descriptor;
-
-		if (f->type != PROTOBUF_C_TYPE_MESSAGE || f->label == PROTOBUF_C_LABEL_REPEATED) {
-			n = leaf_add(leaves, n, NULL, f);
-			continue;
-		}
-		for (unsigned int j = 0; j < sub->n_fields; j++)
-			n = leaf_add(leaves, n, f, &sub->fields[j]);
-	}
-	return n;
-}
-
-/* The text of a leaf in a message; the caller frees it. */
-static char *
-leaf_text(const struct vrctl *v, const struct leaf *leaf, const ProtobufCMessage *m)
-{
-	const ProtobufCMessage *in = leaf->outer != NULL ? message_sub(m, leaf->outer) : m;
-	char *text = NULL;
-	size_t size;
-	FILE *out = open_memstream(&text, &size);
-
-	if (out == NULL)
-		return NULL;
-	if (in == NULL)
-		fputc('-', out);
-	else
-		message_print(out, in, leaf->field, v->now_ms);
-	fclose(out);
-	return text;
-}
-
-/* Units that the value says itself, and the name of what is in `state`, need no room in a title. */
-static void
-leaf_title(const struct leaf *leaf, char *title, size_t size)
-{
-	static const char *const units[] = {"_time_ms", "_percent", "_us"};
-	const char *name = leaf->path;
-
-	if (strncmp(name, "state.", 6) == 0)
-		name += 6;
-	snprintf(title, size, "%s", name);
-	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
-		size_t n = strlen(title), k = strlen(units[i]);
-
-		if (n > k && strcmp(title + n - k, units[i]) == 0)
-			title[n - k] = '\0';
-	}
-	for (char *p = title; *p != '\0'; p++)
-		*p = (char)(*p >= 'a' && *p <= 'z' ? *p - 'a' + 'A' : *p);
-}
-
-/* Keeps the leaves that columns.def names for the kind, in its order. */
-static unsigned int
-choose_columns(const char *kind, struct leaf *leaves, unsigned int n)
-{
-	static const struct {
-		const char *kind, *fields;
-	} chosen[] = {
-#define COLUMNS(kind, fields) {#kind, fields},
-#include "ctl/cli/columns.def"
-#undef COLUMNS
-	};
-	struct leaf kept[LEAVES_MAX];
-	const char *at = NULL;
-	unsigned int n_kept = 0;
-
-	for (size_t i = 0; i < sizeof(chosen) / sizeof(chosen[0]); i++)
-		if (strcmp(chosen[i].kind, kind) == 0)
-			at = chosen[i].fields;
-	if (at == NULL)
-		return n;
-	while (*at != '\0') {
-		size_t len = strcspn(at, ",");
-
-		for (unsigned int i = 0; i < n; i++)
-			if (strlen(leaves[i].path) == len && strncmp(leaves[i].path, at, len) == 0)
-				kept[n_kept++] = leaves[i];
-		at += len + (at[len] == ',');
-	}
-	memcpy(leaves, kept, n_kept * sizeof(*leaves));
-	return n_kept;
-}
+#include "ctl/cli/words.h"
 
 /* --- lists --- */
 
 struct listing {
 	const struct vrctl *v;
+	const struct filter *where;
 	struct text_table *table;
-	struct leaf leaves[LEAVES_MAX];
-	unsigned int n_leaves;
+	struct fields fields;
 	uint64_t n;
 	vrouter_each *also;
 	void *also_arg;
 };
 
-static const ProtobufCMessage *
-content(const Vrouter__Object *object)
-{
-	const ProtobufCFieldDescriptor *f = protobuf_c_message_descriptor_get_field(
-	    &vrouter__object__descriptor, (unsigned int)object->kind_case);
-
-	return f != NULL ? message_sub(&object->base, f) : NULL;
-}
-
 static int
 list_json(void *arg, const Vrouter__Object *object)
 {
 	struct listing *l = arg;
-	const ProtobufCMessage *m = content(object);
+	const ProtobufCMessage *m = words_content(object);
 
-	if (m == NULL)
+	if (m == NULL || !filter_matches(l->where, m))
 		return 0;
 	fputs(l->n++ == 0 ? "\n  " : ",\n  ", stdout);
 	message_print_json(stdout, m);
@@ -162,20 +44,40 @@ list_json(void *arg, const Vrouter__Object *object)
 	return 0;
 }
 
+/* How fast a counter rises; what it is asked about again is found by the object and the field. */
+static double
+rate(const struct vrctl *v, const struct field *field, const ProtobufCMessage *m)
+{
+	uint64_t key = fields_identity(m) * 31 + field->f->id;
+
+	if (field->outer != NULL)
+		key = key * 31 + field->outer->id;
+	return sampler_rate(v->sampler, key, field_count(field, m));
+}
+
+static void
+list_row(struct listing *l, const ProtobufCMessage *m)
+{
+	for (unsigned int i = 0; i < l->fields.n; i++) {
+		const struct field *field = &l->fields.list[i];
+		char *text = field_text(field, m, l->v->now_ms);
+
+		text_table_cell(l->table, text != NULL ? text : "?");
+		free(text);
+		if (l->v->sampler != NULL && field_is_counter(field))
+			text_table_rate(l->table, rate(l->v, field, m));
+	}
+}
+
 static int
 list_text(void *arg, const Vrouter__Object *object)
 {
 	struct listing *l = arg;
-	const ProtobufCMessage *m = content(object);
+	const ProtobufCMessage *m = words_content(object);
 
-	if (m == NULL)
+	if (m == NULL || !filter_matches(l->where, m))
 		return 0;
-	for (unsigned int i = 0; i < l->n_leaves; i++) {
-		char *text = leaf_text(l->v, &l->leaves[i], m);
-
-		text_table_cell(l->table, text != NULL ? text : "?");
-		free(text);
-	}
+	list_row(l, m);
 	l->n++;
 	if (l->also != NULL)
 		l->also(l->also_arg, object);
@@ -185,36 +87,40 @@ list_text(void *arg, const Vrouter__Object *object)
 static void
 list_columns(struct listing *l, const char *kind, const ProtobufCMessageDescriptor *d)
 {
-	char title[PATH_LEN];
+	char title[FIELD_PATH_LEN];
 
-	l->n_leaves = leaves_of(d, l->leaves);
+	fields_of(d, &l->fields);
 	if (!l->v->wide)
-		l->n_leaves = choose_columns(kind, l->leaves, l->n_leaves);
-	for (unsigned int i = 0; i < l->n_leaves; i++) {
-		leaf_title(&l->leaves[i], title, sizeof(title));
-		text_table_column(l->table, title, message_is_number(l->leaves[i].field));
+		fields_choose(kind, &l->fields);
+	for (unsigned int i = 0; i < l->fields.n; i++) {
+		const struct field *field = &l->fields.list[i];
+
+		field_title(field, title, sizeof(title));
+		text_table_column(l->table, title, message_is_number(field->f));
+		if (l->v->sampler != NULL && field_is_counter(field))
+			text_table_column(l->table, "/S", true);
 	}
 }
 
 enum exit_status
-command_list(struct vrctl *v, const char *kind, Vrouter__Object *filter, vrouter_each *also,
-	     void *arg)
+command_list(struct vrctl *v, const char *kind, Vrouter__Object *request,
+	     const struct filter *where, vrouter_each *also, void *arg)
 {
-	const ProtobufCMessageDescriptor *d = content(filter)->descriptor;
-	struct listing l = {.v = v, .also = also, .also_arg = arg};
+	const ProtobufCMessageDescriptor *d = words_content(request)->descriptor;
+	struct listing l = {.v = v, .where = where, .also = also, .also_arg = arg};
 	int rc;
 
 	if (v->json) {
 		fputc('[', stdout);
-		rc = vrouter_list(v->router, filter, list_json, &l);
+		rc = vrouter_list(v->router, request, list_json, &l);
 		fputs(l.n > 0 ? "\n]\n" : "]\n", stdout);
 		return rc < 0 ? vrctl_fail(v, rc) : EXIT_OK;
 	}
 	l.table = text_table_create();
 	if (l.table == NULL)
-		return EXIT_CONNECTION;
+		return vrctl_no_memory();
 	list_columns(&l, kind, d);
-	rc = vrouter_list(v->router, filter, list_text, &l);
+	rc = vrouter_list(v->router, request, list_text, &l);
 	if (rc == 0) {
 		text_table_hide_empty(l.table);
 		text_table_print(l.table, stdout, v->width);
@@ -226,10 +132,27 @@ command_list(struct vrctl *v, const char *kind, Vrouter__Object *filter, vrouter
 /* --- one object --- */
 
 static void
+show_field(const struct vrctl *v, const struct field *field, const ProtobufCMessage *m, int width)
+{
+	char *text = field_text(field, m, v->now_ms);
+	double per_second;
+
+	if (text != NULL && strcmp(text, "-") != 0) {
+		printf("%-*s  %s", width, field->path, text);
+		if (v->sampler != NULL && field_is_counter(field)) {
+			per_second = rate(v, field, m);
+			if (per_second >= 0)
+				printf("  (%.*f/s)", per_second < 10, per_second);
+		}
+		putchar('\n');
+	}
+	free(text);
+}
+
+static void
 show(const struct vrctl *v, const ProtobufCMessage *m)
 {
-	struct leaf leaves[LEAVES_MAX];
-	unsigned int n = leaves_of(m->descriptor, leaves);
+	struct fields fields;
 	int width = 0;
 
 	if (v->json) {
@@ -237,16 +160,12 @@ show(const struct vrctl *v, const ProtobufCMessage *m)
 		fputc('\n', stdout);
 		return;
 	}
-	for (unsigned int i = 0; i < n; i++)
-		if ((int)strlen(leaves[i].path) > width)
-			width = (int)strlen(leaves[i].path);
-	for (unsigned int i = 0; i < n; i++) {
-		char *text = leaf_text(v, &leaves[i], m);
-
-		if (text != NULL && strcmp(text, "-") != 0)
-			printf("%-*s  %s\n", width, leaves[i].path, text);
-		free(text);
-	}
+	fields_of(m->descriptor, &fields);
+	for (unsigned int i = 0; i < fields.n; i++)
+		if ((int)strlen(fields.list[i].path) > width)
+			width = (int)strlen(fields.list[i].path);
+	for (unsigned int i = 0; i < fields.n; i++)
+		show_field(v, &fields.list[i], m, width);
 }
 
 static enum exit_status
@@ -256,8 +175,8 @@ call(struct vrctl *v, Vrouter__Op op, Vrouter__Object *object)
 	int rc;
 
 	rc = vrouter_call(v->router, op, object, &answer);
-	if (rc == 0 && answer->object != NULL && content(answer->object) != NULL)
-		show(v, content(answer->object));
+	if (rc == 0 && answer->object != NULL && words_content(answer->object) != NULL)
+		show(v, words_content(answer->object));
 	else if (rc == 0 && v->json)
 		printf("{\"revision\": %llu}\n", (unsigned long long)answer->revision);
 	vrouter_response_free(answer);
@@ -266,105 +185,128 @@ call(struct vrctl *v, Vrouter__Op op, Vrouter__Object *object)
 
 /* --- the command line --- */
 
-ProtobufCMessage *
-command_object_create(const char *kind, Vrouter__Object *object)
+static void
+print_verbs(FILE *out, const ProtobufCMessageDescriptor *d)
 {
-	const ProtobufCFieldDescriptor *f =
-	    protobuf_c_message_descriptor_get_field_by_name(&vrouter__object__descriptor, kind);
-	ProtobufCMessage *m;
+	const ProtobufCEnumDescriptor *ops = &vrouter__op__descriptor;
+	const char *separator = "";
+	char name[32];
 
-	if (f == NULL)
-		return NULL;
-	m = message_create(f->descriptor);
-	if (m == NULL)
-		return NULL;
-	vrouter__object__init(object);
-	object->kind_case = (Vrouter__Object__KindCase)f->id;
-	*(ProtobufCMessage **)((char *)object + f->offset) = m;
-	return m;
+	for (unsigned int i = 0; i < ops->n_values; i++) {
+		if ((contract_ops(d) & 1u << ops->values[i].value) == 0)
+			continue;
+		message_value_name(ops->values[i].name, name, sizeof(name));
+		fprintf(out, "%s%s", separator, name);
+		separator = ", ";
+	}
+}
+
+enum exit_status
+command_where(const ProtobufCMessageDescriptor *d, int from, int *argc, char *const *argv,
+	      struct filter **filter)
+{
+	char *why;
+	int at, rc;
+
+	*filter = NULL;
+	for (at = from; at < *argc; at++)
+		if (strcmp(argv[at], "where") == 0)
+			break;
+	if (at >= *argc)
+		return EXIT_OK;
+	rc = filter_parse(d, *argc - at - 1, argv + at + 1, filter, &why);
+	if (rc < 0 && why == NULL)
+		return vrctl_no_memory();
+	if (rc < 0) {
+		fprintf(stderr, "vrctl: %s: %s\n", argv[0], why);
+		free(why);
+		return EXIT_USAGE;
+	}
+	*argc = at;
+	return EXIT_OK;
 }
 
 static enum exit_status
-unknown_object(const char *name)
+wrong_verb(int argc, char **argv, const ProtobufCMessageDescriptor *d)
 {
-	const ProtobufCMessageDescriptor *d = &vrouter__object__descriptor;
-
-	fprintf(stderr, "vrctl: there is no object \"%s\"; there are", name);
-	for (unsigned int i = 0; i < d->n_fields; i++)
-		fprintf(stderr, "%s %s", i == 0 ? "" : ",", d->fields[i].name);
-	fputc('\n', stderr);
+	if (argc < 2)
+		fprintf(stderr, "vrctl: %s: a verb is missing", argv[0]);
+	else
+		fprintf(stderr, "vrctl: %s: there is no verb \"%s\"", argv[0], argv[1]);
+	fputs("; there are ", stderr);
+	print_verbs(stderr, d);
+	fprintf(stderr, "; `vrctl help %s` shows more\n", argv[0]);
 	return EXIT_USAGE;
-}
-
-static int
-parse_verb(const char *text, Vrouter__Op *op)
-{
-	const ProtobufCEnumDescriptor *d = &vrouter__op__descriptor;
-	char name[32];
-
-	for (unsigned int i = 0; i < d->n_values; i++) {
-		message_value_name(d->values[i].name, name, sizeof(name));
-		if (strcmp(name, text) == 0 && d->values[i].value != VROUTER__OP__OP_UNSET &&
-		    d->values[i].value != VROUTER__OP__WATCH) {
-			*op = (Vrouter__Op)d->values[i].value;
-			return 0;
-		}
-	}
-	return -EINVAL;
-}
-
-/*
- * One argument of a command. "7" stands for the object's first field, id or name; and as in
- * `vrctl log set server=debug`, a module's name may stand where a field's would.
- */
-static int
-parse_argument(ProtobufCMessage *m, Vrouter__Op op, const char *argument, struct fault *f)
-{
-	const char *equals = strchr(argument, '=');
-	char module[64];
-	int rc;
-
-	if (equals == NULL)
-		return message_set(m, m->descriptor->fields[0].name, argument, f);
-	if (m->descriptor == &vrouter__log__descriptor && op == VROUTER__OP__SET &&
-	    strncmp(argument, "module=", 7) != 0 && strncmp(argument, "level=", 6) != 0) {
-		snprintf(module, sizeof(module), "%.*s", (int)(equals - argument), argument);
-		rc = message_set(m, "module", module, f);
-		return rc < 0 ? rc : message_set(m, "level", equals + 1, f);
-	}
-	return message_assign(m, argument, f);
 }
 
 enum exit_status
 command_object(struct vrctl *v, int argc, char **argv)
 {
+	const ProtobufCFieldDescriptor *kind = words_kind(argv[0]);
 	Vrouter__Op op = VROUTER__OP__LIST;
-	enum exit_status status = EXIT_USAGE;
+	struct filter *where = NULL;
+	enum exit_status status;
 	Vrouter__Object object;
 	struct fault f = {0};
 	ProtobufCMessage *m;
 
-	m = command_object_create(argv[0], &object);
-	if (m == NULL)
-		return unknown_object(argv[0]);
-	if (argc < 2 || parse_verb(argv[1], &op) < 0) {
-		fprintf(stderr,
-			"vrctl: %s%s%s: the verb is one of add, set, del, get, list; "
-			"`vrctl help %s` shows more\n",
-			argv[0], argc < 2 ? "" : " ", argc < 2 ? "" : argv[1], argv[0]);
-		goto free_message;
+	if (kind == NULL) {
+		fputs("vrctl: ", stderr);
+		words_unknown_kind(stderr, argv[0]);
+		fputs("; `vrctl help` says what they are\n", stderr);
+		return EXIT_USAGE;
 	}
+	if (argc < 2 || words_verb(argv[1], &op) < 0)
+		return wrong_verb(argc, argv, kind->descriptor);
+	m = words_object(kind, &object);
+	if (m == NULL)
+		return vrctl_no_memory();
+	status = op == VROUTER__OP__LIST ? command_where(m->descriptor, 2, &argc, argv, &where)
+					 : EXIT_OK;
+	if (status != EXIT_OK)
+		goto free_message;
 	for (int i = 2; i < argc; i++) {
-		if (parse_argument(m, op, argv[i], &f) < 0) {
+		if (words_argument(m, op, argv[i], &f) < 0) {
 			fprintf(stderr, "vrctl: %s: %s; `vrctl help %s` shows its fields\n",
 				argv[0], f.text, argv[0]);
-			goto free_message;
+			status = EXIT_USAGE;
+			goto free_filter;
 		}
 	}
-	status = op == VROUTER__OP__LIST ? command_list(v, argv[0], &object, NULL, NULL)
+	status = op == VROUTER__OP__LIST ? command_list(v, argv[0], &object, where, NULL, NULL)
 					 : call(v, op, &object);
 
+free_filter:
+	filter_free(where);
 free_message:
 	protobuf_c_message_free_unpacked(m, NULL);
 	return status;
+}
+
+/* --- all commands --- */
+
+enum exit_status
+command_run(struct vrctl *v, int argc, char **argv)
+{
+	if (strcmp(argv[0], "status") == 0 && (argc == 1 || strcmp(argv[1], "get") == 0))
+		return command_status(v, argc, argv);
+	if (strcmp(argv[0], "drops") == 0)
+		return command_drops(v, argc, argv);
+	if (strcmp(argv[0], "mempool") == 0 && argc > 1 && strcmp(argv[1], "audit") == 0)
+		return command_audit(v, argc, argv);
+	return command_object(v, argc, argv);
+}
+
+bool
+command_reads(int argc, char **argv)
+{
+	Vrouter__Op op;
+
+	if (strcmp(argv[0], "drops") == 0 || (strcmp(argv[0], "status") == 0 && argc == 1))
+		return true;
+	if (argc < 2)
+		return false;
+	if (strcmp(argv[0], "mempool") == 0 && strcmp(argv[1], "audit") == 0)
+		return true;
+	return words_verb(argv[1], &op) == 0 && (op == VROUTER__OP__LIST || op == VROUTER__OP__GET);
 }

@@ -15,10 +15,4 @@ int help_object(FILE *out, const char *kind);
 /* docs/api.md. */
 void help_reference(FILE *out);
 
-/*
- * The comment before the declaration called 'name' ("vrouter.Vif.Tap.name"), lines joined and
- * paragraphs kept; "" when there is none.
- */
-const char *help_comment(const char *name);
-
 #endif

@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <getopt.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,7 @@
 #include "ctl/cli/help.h"
 #include "ctl/cli/text_table.h"
 #include "ctl/cli/vrctl.h"
+#include "ctl/cli/watch.h"
 
 enum { TIMEOUT_MS = 10000, PATH_LEN = 512 };
 
@@ -32,6 +34,22 @@ vrctl_fail(const struct vrctl *v, int code)
 		remedy = "; try as root";
 	fprintf(stderr, "vrctl: %s%s\n", vrouter_error(v->router), remedy);
 	return EXIT_CONNECTION;
+}
+
+enum exit_status
+vrctl_no_memory(void)
+{
+	fputs("vrctl: out of memory\n", stderr);
+	return EXIT_CONNECTION;
+}
+
+uint64_t
+vrctl_now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
 /* The value of "name = value" in a line of a configuration file, NULL if it is another's. */
@@ -97,25 +115,28 @@ command_help(int argc, char **argv)
 	return EXIT_USAGE;
 }
 
-static enum exit_status
-run(struct vrctl *v, int argc, char **argv)
+/* A command line that is not understood. */
+__attribute__((format(printf, 1, 2))) static int
+wrong(const char *fmt, ...)
 {
-	if (strcmp(argv[0], "status") == 0 && (argc == 1 || strcmp(argv[1], "get") == 0))
-		return command_status(v, argc, argv);
-	if (strcmp(argv[0], "drops") == 0)
-		return command_drops(v, argc, argv);
-	if (strcmp(argv[0], "mempool") == 0 && argc > 1 && strcmp(argv[1], "audit") == 0)
-		return command_audit(v, argc, argv);
-	return command_object(v, argc, argv);
+	va_list ap;
+
+	fputs("vrctl: ", stderr);
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fputc('\n', stderr);
+	return EXIT_USAGE;
 }
 
 int
 main(int argc, char **argv)
 {
-	enum { JSON = 256, WIDE, SOCKET, CONFIG, TIMEOUT, HELP, VERSION };
+	enum { JSON = 256, WIDE, WATCH, SOCKET, CONFIG, TIMEOUT, HELP, VERSION };
 	static const struct option options[] = {
 	    {"json", no_argument, NULL, JSON},
 	    {"wide", no_argument, NULL, WIDE},
+	    {"watch", optional_argument, NULL, WATCH},
 	    {"socket", required_argument, NULL, SOCKET},
 	    {"config", required_argument, NULL, CONFIG},
 	    {"timeout", required_argument, NULL, TIMEOUT},
@@ -127,7 +148,6 @@ main(int argc, char **argv)
 	const char *env = getenv("VRCTL_SOCKET"),
 		   *socket = env != NULL && *env != '\0' ? env : NULL;
 	const char *config = NULL;
-	struct timespec now;
 	char configured[PATH_LEN];
 	int opt, rc, timeout_ms = TIMEOUT_MS;
 	enum exit_status status;
@@ -139,6 +159,11 @@ main(int argc, char **argv)
 			break;
 		case WIDE:
 			v.wide = true;
+			break;
+		case WATCH:
+			if (watch_parse(optarg, &v.watch_ms) < 0)
+				return wrong("--watch=%s: not a number of seconds, 0.1 to 3600",
+					     optarg);
 			break;
 		case SOCKET:
 			socket = optarg;
@@ -168,6 +193,8 @@ main(int argc, char **argv)
 	}
 	if (strcmp(argv[0], "help") == 0)
 		return (int)command_help(argc, argv);
+	if (v.watch_ms != 0 && !command_reads(argc, argv))
+		return wrong("--watch goes with list, get, status, drops and mempool audit only");
 	if (socket == NULL && config != NULL) {
 		rc = path_from_config(config, configured, sizeof(configured));
 		if (rc < 0) {
@@ -179,14 +206,11 @@ main(int argc, char **argv)
 	if (socket != NULL)
 		v.path = socket;
 	v.width = v.wide ? 0 : text_table_terminal_width(stdout);
-	clock_gettime(CLOCK_REALTIME, &now);
-	v.now_ms = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+	v.now_ms = vrctl_now_ms();
 	v.router = vrouter_open(v.path, timeout_ms);
-	if (v.router == NULL) {
-		fputs("vrctl: out of memory\n", stderr);
-		return EXIT_CONNECTION;
-	}
-	status = run(&v, argc, argv);
+	if (v.router == NULL)
+		return (int)vrctl_no_memory();
+	status = v.watch_ms != 0 ? watch(&v, command_run, argc, argv) : command_run(&v, argc, argv);
 	vrouter_close(v.router);
 	return (int)status;
 }

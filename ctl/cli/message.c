@@ -49,6 +49,8 @@ value_size(const ProtobufCFieldDescriptor *f)
 	case PROTOBUF_C_TYPE_UINT64:
 	case PROTOBUF_C_TYPE_INT64:
 		return sizeof(uint64_t);
+	case PROTOBUF_C_TYPE_BOOL:
+		return sizeof(protobuf_c_boolean);
 	default:
 		return sizeof(uint32_t);
 	}
@@ -100,6 +102,75 @@ message_has(const ProtobufCMessage *m, const ProtobufCFieldDescriptor *f)
 }
 
 bool
+message_given(const ProtobufCMessage *m, const ProtobufCFieldDescriptor *f)
+{
+	if (!message_has(m, f))
+		return false;
+	if (in_oneof(f) || f->label == PROTOBUF_C_LABEL_REPEATED)
+		return true;
+	switch (f->type) {
+	case PROTOBUF_C_TYPE_STRING:
+	case PROTOBUF_C_TYPE_BYTES:
+	case PROTOBUF_C_TYPE_MESSAGE:
+		return true;
+	case PROTOBUF_C_TYPE_UINT64:
+	case PROTOBUF_C_TYPE_INT64:
+		return *(const uint64_t *)member(m, f) != 0;
+	default:
+		return *(const uint32_t *)member(m, f) != 0;
+	}
+}
+
+const void *
+message_value(const ProtobufCMessage *m, const ProtobufCFieldDescriptor *f, size_t i)
+{
+	if (f->label != PROTOBUF_C_LABEL_REPEATED)
+		return member(m, f);
+	return *(char **)member(m, f) + i * value_size(f);
+}
+
+static int
+compare_bytes(const ProtobufCBinaryData *a, const ProtobufCBinaryData *b)
+{
+	if (a->len != b->len)
+		return a->len < b->len ? -1 : 1;
+	return a->len == 0 ? 0 : memcmp(a->data, b->data, a->len);
+}
+
+int
+message_compare(const ProtobufCFieldDescriptor *f, const void *a, const void *b)
+{
+	switch (f->type) {
+	case PROTOBUF_C_TYPE_STRING:
+		return strcmp(*(char *const *)a, *(char *const *)b);
+	case PROTOBUF_C_TYPE_BYTES:
+		return compare_bytes(a, b);
+	case PROTOBUF_C_TYPE_INT64: {
+		int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+
+		return (x > y) - (x < y);
+	}
+	case PROTOBUF_C_TYPE_UINT64: {
+		uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+		return (x > y) - (x < y);
+	}
+	case PROTOBUF_C_TYPE_INT32:
+	case PROTOBUF_C_TYPE_SINT32:
+	case PROTOBUF_C_TYPE_ENUM: {
+		int32_t x = *(const int32_t *)a, y = *(const int32_t *)b;
+
+		return (x > y) - (x < y);
+	}
+	default: {
+		uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+		return (x > y) - (x < y);
+	}
+	}
+}
+
+bool
 message_is_number(const ProtobufCFieldDescriptor *f)
 {
 	switch (f->type) {
@@ -112,6 +183,14 @@ message_is_number(const ProtobufCFieldDescriptor *f)
 	default:
 		return f->label != PROTOBUF_C_LABEL_REPEATED && strstr(f->name, "_time_ms") == NULL;
 	}
+}
+
+bool
+message_is_scalar(const ProtobufCFieldDescriptor *f)
+{
+	return f->type != PROTOBUF_C_TYPE_STRING && f->type != PROTOBUF_C_TYPE_BYTES &&
+	       f->type != PROTOBUF_C_TYPE_MESSAGE && f->type != PROTOBUF_C_TYPE_ENUM &&
+	       f->type != PROTOBUF_C_TYPE_BOOL;
 }
 
 void
@@ -127,7 +206,8 @@ message_value_name(const char *name, char *out, size_t size)
 /* --- from text --- */
 
 static int
-parse_number(const ProtobufCFieldDescriptor *f, const char *text, void *value, struct fault *fault)
+parse_number(const ProtobufCFieldDescriptor *f, const char *label, const char *text, void *value,
+	     struct fault *fault)
 {
 	bool is_signed = f->type == PROTOBUF_C_TYPE_INT32 || f->type == PROTOBUF_C_TYPE_INT64;
 	bool wide = f->type == PROTOBUF_C_TYPE_UINT64 || f->type == PROTOBUF_C_TYPE_INT64;
@@ -139,17 +219,17 @@ parse_number(const ProtobufCFieldDescriptor *f, const char *text, void *value, s
 		long long s = strtoll(text, &end, 0);
 
 		if (errno != 0 || (!wide && s < INT32_MIN))
-			return fault_set(fault, ERANGE, "%s: %s is too small", f->name, text);
+			return fault_set(fault, ERANGE, "%s: %s is too small", label, text);
 		n = (unsigned long long)s;
 	} else if (!isdigit((unsigned char)*text)) {
-		return fault_set(fault, EINVAL, "%s: \"%s\" is not a number", f->name, text);
+		return fault_set(fault, EINVAL, "%s: \"%s\" is not a number", label, text);
 	} else {
 		n = strtoull(text, &end, 0);
 		if (errno != 0 || (!wide && n > (is_signed ? INT32_MAX : UINT32_MAX)))
-			return fault_set(fault, ERANGE, "%s: %s is too large", f->name, text);
+			return fault_set(fault, ERANGE, "%s: %s is too large", label, text);
 	}
 	if (*end != '\0')
-		return fault_set(fault, EINVAL, "%s: \"%s\" is not a number", f->name, text);
+		return fault_set(fault, EINVAL, "%s: \"%s\" is not a number", label, text);
 	if (wide)
 		*(uint64_t *)value = n;
 	else
@@ -158,8 +238,7 @@ parse_number(const ProtobufCFieldDescriptor *f, const char *text, void *value, s
 }
 
 static int
-parse_bool(const ProtobufCFieldDescriptor *f, const char *text, protobuf_c_boolean *value,
-	   struct fault *fault)
+parse_bool(const char *label, const char *text, protobuf_c_boolean *value, struct fault *fault)
 {
 	static const char *const words[2][4] = {{"no", "false", "off", "0"},
 						{"yes", "true", "on", "1"}};
@@ -170,7 +249,7 @@ parse_bool(const ProtobufCFieldDescriptor *f, const char *text, protobuf_c_boole
 				*value = i;
 				return 0;
 			}
-	return fault_set(fault, EINVAL, "%s: \"%s\" is neither yes nor no", f->name, text);
+	return fault_set(fault, EINVAL, "%s: \"%s\" is neither yes nor no", label, text);
 }
 
 /* "yes" for "YES", "same-vif" for "SAME_VIF". The value 0 called ..._UNSET cannot be typed. */
@@ -183,7 +262,8 @@ is_typed(const ProtobufCEnumValue *v)
 }
 
 static int
-parse_enum(const ProtobufCFieldDescriptor *f, const char *text, int *value, struct fault *fault)
+parse_enum(const ProtobufCFieldDescriptor *f, const char *label, const char *text, int *value,
+	   struct fault *fault)
 {
 	const ProtobufCEnumDescriptor *d = f->descriptor;
 	char name[LINE], typed[LINE], all[LINE] = "";
@@ -201,7 +281,7 @@ parse_enum(const ProtobufCFieldDescriptor *f, const char *text, int *value, stru
 			strncat(all, ", ", sizeof(all) - strlen(all) - 1);
 		strncat(all, name, sizeof(all) - strlen(all) - 1);
 	}
-	return fault_set(fault, EINVAL, "%s: \"%s\" is none of %s", f->name, text, all);
+	return fault_set(fault, EINVAL, "%s: \"%s\" is none of %s", label, text, all);
 }
 
 /* Pairs of hexadecimal digits, with or without ':' or '-' between them. Bytes, or -1. */
@@ -225,8 +305,7 @@ parse_hex(const char *text, uint8_t *out)
 }
 
 static int
-parse_bytes(const ProtobufCFieldDescriptor *f, const char *text, ProtobufCBinaryData *value,
-	    struct fault *fault)
+parse_bytes(const char *label, const char *text, ProtobufCBinaryData *value, struct fault *fault)
 {
 	uint8_t bytes[BYTES_MAX];
 	int n;
@@ -238,8 +317,8 @@ parse_bytes(const ProtobufCFieldDescriptor *f, const char *text, ProtobufCBinary
 		n = 16;
 	if (n < 0)
 		return fault_set(fault, EINVAL,
-				 "%s: \"%s\" is no address and no row of hexadecimal digits",
-				 f->name, text);
+				 "%s: \"%s\" is no address and no row of hexadecimal digits", label,
+				 text);
 	value->data = malloc((size_t)n + 1);
 	if (value->data == NULL)
 		return fault_set(fault, ENOMEM, "out of memory");
@@ -249,30 +328,31 @@ parse_bytes(const ProtobufCFieldDescriptor *f, const char *text, ProtobufCBinary
 }
 
 static int
-parse_value(const ProtobufCFieldDescriptor *f, const char *text, void *value, struct fault *fault)
+parse_value(const ProtobufCFieldDescriptor *f, const char *label, const char *text, void *value,
+	    struct fault *fault)
 {
 	switch (f->type) {
 	case PROTOBUF_C_TYPE_STRING:
 		*(char **)value = strdup(text);
 		return *(char **)value != NULL ? 0 : fault_set(fault, ENOMEM, "out of memory");
 	case PROTOBUF_C_TYPE_BYTES:
-		return parse_bytes(f, text, value, fault);
+		return parse_bytes(label, text, value, fault);
 	case PROTOBUF_C_TYPE_BOOL:
-		return parse_bool(f, text, value, fault);
+		return parse_bool(label, text, value, fault);
 	case PROTOBUF_C_TYPE_ENUM:
-		return parse_enum(f, text, value, fault);
+		return parse_enum(f, label, text, value, fault);
 	case PROTOBUF_C_TYPE_MESSAGE:
 		return fault_set(
-		    fault, EINVAL, "%s: one of its fields must be named, as in %s.%s=...", f->name,
-		    f->name, ((const ProtobufCMessageDescriptor *)f->descriptor)->fields[0].name);
+		    fault, EINVAL, "%s: one of its fields must be named, as in %s.%s=...", label,
+		    label, ((const ProtobufCMessageDescriptor *)f->descriptor)->fields[0].name);
 	default:
-		return parse_number(f, text, value, fault);
+		return parse_number(f, label, text, value, fault);
 	}
 }
 
 static int
-parse_repeated(ProtobufCMessage *m, const ProtobufCFieldDescriptor *f, const char *text,
-	       struct fault *fault)
+parse_repeated(ProtobufCMessage *m, const ProtobufCFieldDescriptor *f, const char *label,
+	       const char *text, struct fault *fault)
 {
 	size_t *n = repeated_count(m, f), width = value_size(f);
 	void **values = member(m, f);
@@ -280,7 +360,7 @@ parse_repeated(ProtobufCMessage *m, const ProtobufCFieldDescriptor *f, const cha
 	int rc;
 
 	if (*n != 0)
-		return fault_set(fault, EINVAL, "%s is given twice", f->name);
+		return fault_set(fault, EINVAL, "%s is given twice", label);
 	while (*text != '\0') {
 		size_t len = strcspn(text, ",");
 		char *grown = realloc(*values, (*n + 1) * width);
@@ -289,7 +369,7 @@ parse_repeated(ProtobufCMessage *m, const ProtobufCFieldDescriptor *f, const cha
 			return fault_set(fault, ENOMEM, "out of memory");
 		*values = grown;
 		snprintf(item, sizeof(item), "%.*s", (int)len, text);
-		rc = parse_value(f, item, grown + *n * width, fault);
+		rc = parse_value(f, label, item, grown + *n * width, fault);
 		if (rc < 0)
 			return rc;
 		(*n)++;
@@ -312,7 +392,7 @@ check_oneof(const ProtobufCMessage *m, const ProtobufCFieldDescriptor *f, struct
 }
 
 static int
-unknown_field(const ProtobufCMessage *m, const char *name, struct fault *fault)
+unknown_field(const ProtobufCMessage *m, const char *prefix, const char *name, struct fault *fault)
 {
 	char all[160] = "";
 
@@ -321,18 +401,24 @@ unknown_field(const ProtobufCMessage *m, const char *name, struct fault *fault)
 			strncat(all, ", ", sizeof(all) - strlen(all) - 1);
 		strncat(all, m->descriptor->fields[i].name, sizeof(all) - strlen(all) - 1);
 	}
-	return fault_set(fault, EINVAL, "there is no field \"%s\"; there are %s", name, all);
+	return fault_set(fault, EINVAL, "there is no field \"%s%s\"; there are %s", prefix, name,
+			 all);
 }
 
+/* 'prefix' is what stands before the name in the path that the user gave, with its dot. */
+static int set(ProtobufCMessage *m, const char *prefix, const char *path, const char *text,
+	       struct fault *fault);
+
 static int
-set_sub(ProtobufCMessage *m, const ProtobufCFieldDescriptor *f, const char *rest, const char *text,
-	struct fault *fault)
+set_sub(ProtobufCMessage *m, const ProtobufCFieldDescriptor *f, const char *label, const char *rest,
+	const char *text, struct fault *fault)
 {
 	ProtobufCMessage **sub = member(m, f);
+	char prefix[LINE];
 	int rc;
 
 	if (f->type != PROTOBUF_C_TYPE_MESSAGE || f->label == PROTOBUF_C_LABEL_REPEATED)
-		return fault_set(fault, EINVAL, "%s has no fields of its own", f->name);
+		return fault_set(fault, EINVAL, "%s has no fields of its own", label);
 	if (message_count(m, f) == 0) {
 		rc = in_oneof(f) ? check_oneof(m, f, fault) : 0;
 		if (rc < 0)
@@ -343,16 +429,33 @@ set_sub(ProtobufCMessage *m, const ProtobufCFieldDescriptor *f, const char *rest
 		if (in_oneof(f))
 			*oneof_case(m, f) = f->id;
 	}
-	return message_set(*sub, rest, text, fault);
+	snprintf(prefix, sizeof(prefix), "%.250s.", label);
+	return set(*sub, prefix, rest, text, fault);
 }
 
-int
-message_set(ProtobufCMessage *m, const char *path, const char *text, struct fault *fault)
+static int
+set_in_oneof(ProtobufCMessage *m, const ProtobufCFieldDescriptor *f, const char *label,
+	     const char *text, struct fault *fault)
+{
+	int rc;
+
+	if (*oneof_case(m, f) == f->id)
+		return fault_set(fault, EINVAL, "%s is given twice", label);
+	rc = check_oneof(m, f, fault);
+	if (rc == 0)
+		rc = parse_value(f, label, text, member(m, f), fault);
+	if (rc == 0)
+		*oneof_case(m, f) = f->id;
+	return rc;
+}
+
+static int
+set(ProtobufCMessage *m, const char *prefix, const char *path, const char *text,
+    struct fault *fault)
 {
 	size_t n = strcspn(path, ".");
 	const ProtobufCFieldDescriptor *f;
-	char name[LINE];
-	int rc;
+	char name[LINE], label[LINE];
 
 	snprintf(name, sizeof(name), "%.*s", (int)n, path);
 	for (char *p = name; *p != '\0'; p++)
@@ -360,25 +463,24 @@ message_set(ProtobufCMessage *m, const char *path, const char *text, struct faul
 			*p = '_';
 	f = protobuf_c_message_descriptor_get_field_by_name(m->descriptor, name);
 	if (f == NULL)
-		return unknown_field(m, name, fault);
+		return unknown_field(m, prefix, name, fault);
+	snprintf(label, sizeof(label), "%.150s%.100s", prefix, name);
 	if (path[n] == '.')
-		return set_sub(m, f, path + n + 1, text, fault);
+		return set_sub(m, f, label, path + n + 1, text, fault);
 	if (f->label == PROTOBUF_C_LABEL_REPEATED)
-		return parse_repeated(m, f, text, fault);
-	if (in_oneof(f)) {
-		if (*oneof_case(m, f) == f->id)
-			return fault_set(fault, EINVAL, "%s is given twice", f->name);
-		rc = check_oneof(m, f, fault);
-		if (rc == 0)
-			rc = parse_value(f, text, member(m, f), fault);
-		if (rc == 0)
-			*oneof_case(m, f) = f->id;
-		return rc;
-	}
+		return parse_repeated(m, f, label, text, fault);
+	if (in_oneof(f))
+		return set_in_oneof(m, f, label, text, fault);
 	if (message_has(m, f) &&
 	    (f->type == PROTOBUF_C_TYPE_STRING || f->type == PROTOBUF_C_TYPE_BYTES))
-		return fault_set(fault, EINVAL, "%s is given twice", f->name);
-	return parse_value(f, text, member(m, f), fault);
+		return fault_set(fault, EINVAL, "%s is given twice", label);
+	return parse_value(f, label, text, member(m, f), fault);
+}
+
+int
+message_set(ProtobufCMessage *m, const char *path, const char *text, struct fault *fault)
+{
+	return set(m, "", path, text, fault);
 }
 
 int
@@ -531,15 +633,6 @@ print_value(FILE *out, const ProtobufCFieldDescriptor *f, const void *value, uin
 	}
 }
 
-/* The field's value number 'i'. */
-static const void *
-value_at(const ProtobufCMessage *m, const ProtobufCFieldDescriptor *f, size_t i)
-{
-	if (f->label != PROTOBUF_C_LABEL_REPEATED)
-		return member(m, f);
-	return *(char **)member(m, f) + i * value_size(f);
-}
-
 void
 message_print(FILE *out, const ProtobufCMessage *m, const ProtobufCFieldDescriptor *f,
 	      uint64_t now_ms)
@@ -551,7 +644,22 @@ message_print(FILE *out, const ProtobufCMessage *m, const ProtobufCFieldDescript
 	for (size_t i = 0; i < message_count(m, f); i++) {
 		if (i > 0)
 			fputc(',', out);
-		print_value(out, f, value_at(m, f, i), now_ms);
+		print_value(out, f, message_value(m, f, i), now_ms);
+	}
+}
+
+static void print_value_json(FILE *out, const ProtobufCFieldDescriptor *f, const void *value);
+
+void
+message_print_exact(FILE *out, const ProtobufCMessage *m, const ProtobufCFieldDescriptor *f)
+{
+	for (size_t i = 0; i < message_count(m, f); i++) {
+		if (i > 0)
+			fputc(',', out);
+		if (message_is_scalar(f))
+			print_value_json(out, f, message_value(m, f, i));
+		else
+			print_value(out, f, message_value(m, f, i), 0);
 	}
 }
 
@@ -625,7 +733,7 @@ message_print_json(FILE *out, const ProtobufCMessage *m)
 		for (size_t j = 0; j < n; j++) {
 			if (j > 0)
 				fputs(", ", out);
-			print_value_json(out, f, value_at(m, f, j));
+			print_value_json(out, f, message_value(m, f, j));
 		}
 		if (repeated)
 			fputc(']', out);

@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "ctl/cli/contract.h"
 #include "ctl/cli/help.h"
 #include "ctl/cli/message.h"
 #include "ctl/cli/text_table.h"
@@ -123,7 +124,7 @@ wrong_arguments_are_named(void **state)
 	    {"vif", NULL, "tap=red", "tap: one of its fields must be named, as in tap.name=..."},
 	    {"vif", NULL, "mac=02:zz",
 	     "mac: \"02:zz\" is no address and no row of hexadecimal digits"},
-	    {"vif", NULL, "state.link_up=maybe", "link_up: \"maybe\" is neither yes nor no"},
+	    {"vif", NULL, "state.link_up=maybe", "state.link_up: \"maybe\" is neither yes nor no"},
 	};
 
 	(void)state;
@@ -250,13 +251,14 @@ every_kind_and_field_has_help(void **state)
 	for (unsigned int i = 0; i < objects->n_fields; i++) {
 		const ProtobufCMessageDescriptor *d = objects->fields[i].descriptor;
 
-		if (*help_comment(d->name) == '\0')
+		if (*contract_comment(d->name) == '\0')
 			fail_msg("%s has no comment", d->name);
 		assert_int_equal(help_object(out, objects->fields[i].name), 0);
 	}
 	assert_int_equal(help_object(out, "moon"), -ENOENT);
-	assert_string_equal(help_comment("vrouter.Nexthop.Type.ENCAP"), "Leaves through `vif`.");
-	assert_string_equal(help_comment("vrouter.Vif.Tap.queues"), "0: one; at most 16.");
+	assert_string_equal(contract_comment("vrouter.Nexthop.Type.ENCAP"),
+			    "Leaves through `vif`.");
+	assert_string_equal(contract_comment("vrouter.Vif.Tap.queues"), "0: one; at most 16.");
 	help_overview(out);
 	help_reference(out);
 	fclose(out);

@@ -9,9 +9,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ctl/cli/fields.h"
+#include "ctl/cli/filter.h"
 #include "ctl/cli/message.h"
+#include "ctl/cli/sampler.h"
 #include "ctl/cli/text_table.h"
 #include "ctl/cli/vrctl.h"
+#include "ctl/cli/words.h"
 
 /* --- lists in memory --- */
 
@@ -61,7 +65,7 @@ static int
 collect(struct vrctl *v, const char *kind, struct objects *o)
 {
 	Vrouter__Object filter;
-	ProtobufCMessage *m = command_object_create(kind, &filter);
+	ProtobufCMessage *m = words_object(words_kind(kind), &filter);
 	int rc;
 
 	memset(o, 0, sizeof(*o));
@@ -79,21 +83,13 @@ struct overview {
 	struct objects processes, slots, tables, ports, pools;
 };
 
-static const ProtobufCMessage *
-object_content(const Vrouter__Object *object)
-{
-	return message_sub(&object->base,
-			   protobuf_c_message_descriptor_get_field(
-			       &vrouter__object__descriptor, (unsigned int)object->kind_case));
-}
-
 static void
 print_json_list(const char *name, const struct objects *o)
 {
 	printf(",\n \"%s\": [", name);
 	for (size_t i = 0; i < o->n; i++) {
 		fputs(i == 0 ? "\n  " : ",\n  ", stdout);
-		message_print_json(stdout, object_content(o->list[i]));
+		message_print_json(stdout, words_content(o->list[i]));
 	}
 	fputs("]", stdout);
 }
@@ -171,6 +167,16 @@ cell_death(struct text_table *t, uint64_t now_ms, const Vrouter__Process__Death 
 	free(text);
 }
 
+static void
+cell_enum(struct text_table *t, const ProtobufCEnumDescriptor *d, int value)
+{
+	const ProtobufCEnumValue *e = protobuf_c_enum_descriptor_get_value(d, value);
+	char name[32];
+
+	message_value_name(e != NULL ? e->name : "?", name, sizeof(name));
+	text_table_cell(t, name);
+}
+
 static struct text_table *
 table(const char *const *titles, const char *numbers)
 {
@@ -197,18 +203,14 @@ print_processes(const struct vrctl *v, const struct objects *o)
 	static const char *const titles[] = {"PROCESS",  "STATE",      "PID", "UP",
 					     "RESTARTS", "LAST DEATH", NULL};
 	struct text_table *t = table(titles, "ttntnt");
-	char state[32];
 
 	for (size_t i = 0; t != NULL && i < o->n; i++) {
 		const Vrouter__Process *p = o->list[i]->process;
-		const ProtobufCEnumValue *s = protobuf_c_enum_descriptor_get_value(
-		    &vrouter__process__state__descriptor, (int)p->state);
 		bool lives = p->state != VROUTER__PROCESS__STATE__DEAD &&
 			     p->state != VROUTER__PROCESS__STATE__FREE;
 
-		message_value_name(s != NULL ? s->name : "?", state, sizeof(state));
 		text_table_cell(t, p->name);
-		text_table_cell(t, state);
+		cell_enum(t, &vrouter__process__state__descriptor, (int)p->state);
 		text_table_cellf(t, lives ? "%u" : "-", p->pid);
 		cell_duration(t, v->now_ms, lives ? p->started_time_ms : 0);
 		text_table_cellf(t, "%u", p->restarts);
@@ -268,26 +270,37 @@ print_tables(const struct vrctl *v, const struct objects *tables, const struct o
 	finish(v, t, tables->n);
 }
 
+/* A counter, and how fast it rises if we look again and again. */
+static void
+cell_counter(const struct vrctl *v, struct text_table *t, uint64_t key, uint64_t value)
+{
+	text_table_cellf(t, "%" PRIu64, value);
+	if (v->sampler != NULL)
+		text_table_rate(t, sampler_rate(v->sampler, key, value));
+}
+
 static void
 print_ports(const struct vrctl *v, const struct objects *o)
 {
-	static const char *const titles[] = {"PORT",       "KIND",       "LINK", "VIF",
-					     "RX PACKETS", "TX PACKETS", NULL};
-	struct text_table *t = table(titles, "tttnnn");
+	static const char *const once[] = {"PORT",       "KIND",       "LINK", "VIF",
+					   "RX PACKETS", "TX PACKETS", NULL};
+	static const char *const watched[] = {"PORT", "KIND",       "LINK", "VIF", "RX PACKETS",
+					      "/S",   "TX PACKETS", "/S",   NULL};
+	struct text_table *t = table(v->sampler != NULL ? watched : once, "tttnnnnn");
 
 	for (size_t i = 0; t != NULL && i < o->n; i++) {
 		const Vrouter__Port *p = o->list[i]->port;
 
 		text_table_cell(t, p->name);
-		text_table_cell(t, p->kind == VROUTER__PORT__KIND__TAP ? "tap" : "device");
+		cell_enum(t, &vrouter__port__kind__descriptor, (int)p->kind);
 		if (p->link_up && p->link_mbps != 0)
 			text_table_cellf(t, "%u Mb/s", p->link_mbps);
 		else
 			text_table_cell(t, p->link_up ? "up" : "down");
 		text_table_cellf(t, p->has_vif_case != 0 ? "%u" : "-",
 				 p->has_vif_case != 0 ? p->vif : 0);
-		text_table_cellf(t, "%" PRIu64, p->rx_packets);
-		text_table_cellf(t, "%" PRIu64, p->tx_packets);
+		cell_counter(v, t, fields_identity(&p->base) * 2, p->rx_packets);
+		cell_counter(v, t, fields_identity(&p->base) * 2 + 1, p->tx_packets);
 	}
 	finish(v, t, o->n);
 }
@@ -297,7 +310,7 @@ static int
 look(struct vrctl *v, struct overview *o)
 {
 	Vrouter__Object object;
-	ProtobufCMessage *m = command_object_create("status", &object);
+	ProtobufCMessage *m = words_object(words_kind("status"), &object);
 	int rc;
 
 	memset(o, 0, sizeof(*o));
@@ -361,13 +374,19 @@ free_overview:
 enum exit_status
 command_drops(struct vrctl *v, int argc, char **argv)
 {
-	enum { ARGUMENTS_MAX = 16 };
-	char *arguments[ARGUMENTS_MAX] = {(char *)(uintptr_t) "drop", (char *)(uintptr_t) "list"};
 	int n = 2, from = argc > 1 && strcmp(argv[1], "list") == 0 ? 2 : 1;
+	char **words = calloc((size_t)argc + 2, sizeof(*words));
+	enum exit_status status;
 
-	for (int i = from; i < argc && n < ARGUMENTS_MAX; i++)
-		arguments[n++] = argv[i];
-	return command_object(v, n, arguments);
+	if (words == NULL)
+		return vrctl_no_memory();
+	words[0] = (char *)(uintptr_t) "drop";
+	words[1] = (char *)(uintptr_t) "list";
+	for (int i = from; i < argc; i++)
+		words[n++] = argv[i];
+	status = command_object(v, n, words);
+	free(words);
+	return status;
 }
 
 static int
@@ -382,19 +401,29 @@ judge_audit(void *arg, const Vrouter__Object *object)
 enum exit_status
 command_audit(struct vrctl *v, int argc, char **argv)
 {
+	struct filter *where;
 	enum exit_status status;
 	Vrouter__Object object;
 	ProtobufCMessage *m;
 	bool wrong = false;
 
+	status = command_where(&vrouter__audit__descriptor, 2, &argc, argv, &where);
+	if (status != EXIT_OK)
+		return status;
 	if (argc > 2) {
-		fprintf(stderr, "vrctl: mempool audit: \"%s\" is too much\n", argv[2]);
+		fprintf(stderr,
+			"vrctl: mempool audit: \"%s\" is too much; only `where` may follow\n",
+			argv[2]);
+		filter_free(where);
 		return EXIT_USAGE;
 	}
-	m = command_object_create("audit", &object);
-	if (m == NULL)
-		return EXIT_CONNECTION;
-	status = command_list(v, "audit", &object, judge_audit, &wrong);
+	m = words_object(words_kind("audit"), &object);
+	if (m == NULL) {
+		filter_free(where);
+		return vrctl_no_memory();
+	}
+	status = command_list(v, "audit", &object, where, judge_audit, &wrong);
 	protobuf_c_message_free_unpacked(m, NULL);
+	filter_free(where);
 	return status == EXIT_OK && wrong ? EXIT_UNHEALTHY : status;
 }

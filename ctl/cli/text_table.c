@@ -8,7 +8,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-enum { COLUMNS_MAX = 64, GAP = 2, CUT_MIN = 8 };
+enum { COLUMNS_MAX = 160, GAP = 2, CUT_MIN = 8 };
 
 struct text_table {
 	unsigned int n_columns;
@@ -81,6 +81,15 @@ text_table_cellf(struct text_table *t, const char *fmt, ...)
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	text_table_cell(t, text);
+}
+
+void
+text_table_rate(struct text_table *t, double per_second)
+{
+	if (per_second < 0)
+		text_table_cell(t, "-");
+	else
+		text_table_cellf(t, "%.*f", per_second > 0 && per_second < 10, per_second);
 }
 
 static size_t

@@ -21,6 +21,8 @@ void text_table_column(struct text_table *t, const char *title, bool number);
 void text_table_cell(struct text_table *t, const char *text);
 void text_table_cellf(struct text_table *t, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
+/* How much per second; "-" if it is negative, that is not known. */
+void text_table_rate(struct text_table *t, double per_second);
 /* Leaves out the columns in which every row says "-". */
 void text_table_hide_empty(struct text_table *t);
 
