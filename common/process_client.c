@@ -61,7 +61,6 @@ struct process_client {
 	bool eal_joined;
 	bool region_mapped;
 	bool region_told;
-	bool lost; /* there was a connection, and it broke */
 	uint32_t lcore;
 	char eal_prefix[64];
 	uint64_t eal_base_address;
@@ -198,7 +197,6 @@ lose(struct process_client *pc)
 	disconnect(pc);
 	pc->next_connect_ms = now_ms() + RECONNECT_MS;
 	pc->next_remind_ms = now_ms() + REMIND_MS;
-	pc->lost = true;
 	if (was != READY) {
 		log_warning("the primary is gone, waiting for the next one");
 		return CLIENT_NOTHING;
