@@ -26,7 +26,7 @@ struct device {
 	int vid;
 	uint32_t rx_ready, tx_ready; /* bit i: the guest's pair i receives, sends */
 	/* the pump */
-	uint32_t quiet; /* bit i: pair i was told that it need not kick */
+	uint32_t rx_greeted, tx_greeted; /* bit i: pair i, see pump.c */
 };
 
 struct guest {

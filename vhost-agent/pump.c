@@ -86,16 +86,27 @@ struct pump {
 
 /* --- from guests ------------------------------------------------------------------------------ */
 
-/* We poll: no guest needs to kick. Told once for each of its queues. */
+/*
+ * Once for each queue of a device: our predecessor may have died between using a buffer and telling
+ * the guest so; and since we poll, no guest needs to kick.
+ */
 static void
-quiet(struct device *d, uint32_t pair)
+greet(struct device *d, uint32_t rx_ready, uint32_t tx_ready)
 {
-	uint32_t bit = UINT32_C(1) << pair;
+	uint32_t rx = rx_ready & ~d->rx_greeted, tx = tx_ready & ~d->tx_greeted;
 
-	if ((d->quiet & bit) != 0)
+	if (__builtin_expect((rx | tx) == 0, 1))
 		return;
-	rte_vhost_enable_guest_notification(d->vid, (uint16_t)(2 * pair + 1), 0);
-	d->quiet |= bit;
+	for (; rx != 0; rx &= rx - 1)
+		rte_vhost_vring_call(d->vid, (uint16_t)(2 * __builtin_ctz(rx)));
+	for (; tx != 0; tx &= tx - 1) {
+		uint16_t queue = (uint16_t)(2 * __builtin_ctz(tx) + 1);
+
+		rte_vhost_enable_guest_notification(d->vid, queue, 0);
+		rte_vhost_vring_call(d->vid, queue);
+	}
+	d->rx_greeted |= rx_ready;
+	d->tx_greeted |= tx_ready;
 }
 
 static void
@@ -158,7 +169,6 @@ poll_queue(struct pump *pu, struct guest *g, struct device *d, uint32_t pair)
 	room = rte_ring_free_count(ring);
 	if (room == 0)
 		return 0;
-	quiet(d, pair);
 	hand_rx(h, g->port, (uint16_t)(2 * pair + 1), PORT_HOLD_NONE);
 	FAULT_POINT("guest-rx");
 	n = rte_vhost_dequeue_burst(d->vid, (uint16_t)(2 * pair + 1), pu->mbufs, h->rx,
@@ -188,6 +198,7 @@ poll_guest(struct pump *pu, struct guest *g)
 	if (d == NULL)
 		return 0;
 	ready = __atomic_load_n(&d->tx_ready, __ATOMIC_ACQUIRE);
+	greet(d, __atomic_load_n(&d->rx_ready, __ATOMIC_ACQUIRE), ready);
 	for (; ready != 0; ready &= ready - 1)
 		packets += poll_queue(pu, g, d, (uint32_t)__builtin_ctz(ready));
 	return packets;
