@@ -103,12 +103,18 @@ pages_free() {
 
 memory_available() { awk '/MemAvailable/ { print int($2 / 1024) }' /proc/meminfo; }
 
+# What the kernel keeps. Its nr_hugepages also counts the surplus: pages given back while in use,
+# which go when they are freed. Who took them for kept ones would keep them for ever.
+pages_kept() {
+	echo $(($(cat $hugepages/nr_hugepages) - $(cat $hugepages/surplus_hugepages)))
+}
+
 # pages_add N: raises or lowers the number of hugepages; prints by how much it really changed.
 pages_add() {
 	local before after
-	before=$(cat $hugepages/nr_hugepages)
+	before=$(pages_kept)
 	echo $((before + $1)) >$hugepages/nr_hugepages 2>/dev/null
-	after=$(cat $hugepages/nr_hugepages)
+	after=$(pages_kept)
 	echo $((after - before))
 }
 
@@ -233,7 +239,12 @@ lab_sweep() {
 		rmdir "$where" 2>/dev/null
 	done
 	for where in $(awk -v d="$dir/" 'index($2, d) == 1 { print $2 }' /proc/self/mounts | tac); do
-		umount "$where" 2>/dev/null || umount -l "$where"
+		# The memory of a process that was killed just now is still being freed.
+		for try in 1 2 3 4 5 6 7 8 9 10; do
+			umount "$where" 2>/dev/null && continue 2
+			sleep 0.1
+		done
+		umount -l "$where"
 	done
 	rm -rf --one-file-system "$dir"
 	pages_return "$dir"
