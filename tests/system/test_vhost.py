@@ -147,6 +147,74 @@ def frames_queued_while_the_agent_is_dead_arrive(t):
     sound(r, "afterwards")
 
 
+@test
+def guests_come_and_go_while_others_exchange_frames(t):
+    r, sockets = router(t, 2)
+    agent(r)
+    pair = guests(t, r, "pair", 500, *sockets)
+    pair.stdout.readline()
+    for k in range(8):
+        listens = k == 7
+        more = []
+        for g in (11, 12):
+            path = os.path.join(r.dir, f"more{k}-{g}.sock")
+            r.vrctl(f"vif add id={g} name=m{g} type=virtual vrf=2 vhost.path={path} "
+                    f"vhost.server={'true' if listens else 'false'}")
+            more.append(("c:" if listens else "s:") + path)
+        two = guests(t, r, "pair", 1000, *more)
+        two.stdout.readline()
+        for g in (11, 12):
+            r.vrctl(f"vif del id={g}")
+        result(two)
+    saw = result(pair)
+    t.note(f"{saw['received']} of {saw['sent']} frames, longest gap {saw['gap_ms']} ms")
+    assert saw["lost"] == 0 and saw["doubled"] == 0, saw
+    sound(r, "afterwards")
+
+
+@test
+def an_agent_that_listens_removes_the_socket_of_a_dead_one(t):
+    r, sockets = router(t, 2, servers=lambda g: False)
+    child = agent(r)
+    pair = guests(t, r, "pair", 2000, *sockets)
+    pair.stdout.readline()
+    time.sleep(0.3)
+    r.kill(child.pid)
+    child.wait()
+    assert all(os.path.exists(s[2:]) for s in sockets)
+    child = agent(r)
+    time.sleep(3)
+    saw = result(pair)
+    t.note(f"{saw['lost']} of {saw['sent']} lost, longest gap {saw['gap_ms']} ms")
+    assert saw["connections"] == 4 and saw["lost"] <= 32, saw
+    child.terminate()
+    assert child.wait(6) == 0
+    assert not any(os.path.exists(s[2:]) for s in sockets), "sockets are left behind"
+
+
+@test(seconds=120)
+def a_new_primary_takes_over_guests(t):
+    r, sockets = router(t, 2)
+    child = agent(r)
+    pair = guests(t, r, "pair", 1000, *sockets)
+    pair.stdout.readline()
+    time.sleep(0.5)
+    r.kill(r.primary.pid)
+    r.primary.wait()
+    time.sleep(0.5)
+    assert child.poll() is None, "the agent ended with its primary"
+    r.primary = r.start("vr-primary")
+    r.wait_well(30)
+    until(lambda: is_ready(r, child.pid), 10, "the agent is the new primary's")
+    time.sleep(1)
+    saw = result(pair)
+    t.note(f"{saw['lost']} of {saw['sent']} frames lost, longest gap {saw['gap_ms']} ms")
+    # Both ends were connected again, and frames arrive.
+    assert saw["connections"] == 4 and saw["received"] > 500, saw
+    sound(r, "afterwards")
+    heap(r)
+
+
 @test(seconds=90 + 3 * KILLS)
 def agents_are_killed_while_guests_come_and_go(t):
     r, sockets = router(t, GUESTS, servers=lambda g: g % 3 != 0)
