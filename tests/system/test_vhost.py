@@ -186,7 +186,8 @@ def an_agent_that_listens_removes_the_socket_of_a_dead_one(t):
     time.sleep(3)
     saw = result(pair)
     t.note(f"{saw['lost']} of {saw['sent']} lost, longest gap {saw['gap_ms']} ms")
-    assert saw["connections"] == 4 and saw["lost"] <= 32, saw
+    # rte_vhost looks at a new listener after up to a second, longer than guests are waited for.
+    assert saw["connections"] == 4 and saw["received"] > 500 and saw["lost"] <= 256, saw
     child.terminate()
     assert child.wait(6) == 0
     assert not any(os.path.exists(s[2:]) for s in sockets), "sockets are left behind"
