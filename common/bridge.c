@@ -31,6 +31,7 @@
 #include "common/fault_point.h"
 #include "common/grace.h"
 #include "common/limits.h"
+#include "common/redo.h"
 
 #if defined(__SANITIZE_THREAD__)
 #define UNDER_TSAN 1
@@ -225,6 +226,23 @@ bridge_walk(const struct bridge *b, uint64_t *cursor, uint32_t max, struct bridg
 	return n;
 }
 
+uint32_t
+bridge_walk_owners(const struct bridge *b, const uint16_t *owner_of_cell, uint64_t *cursor,
+		   uint32_t max, struct bridge_key *keys, uint16_t *owners)
+{
+	uint64_t cell = *cursor, end = cell + max < cells(b) ? cell + max : cells(b);
+	uint32_t n = 0;
+
+	for (; cell < end; cell++) {
+		if (*key_of(b, cell) == 0)
+			continue;
+		key_unpack(*key_of(b, cell), &keys[n]);
+		owners[n++] = owner_of_cell[cell];
+	}
+	*cursor = cell < cells(b) ? cell : UINT64_MAX;
+	return n;
+}
+
 /* --- making one --- */
 
 /* Twice as many cells as entries: then few stand in their second bucket, and a move is rare. */
@@ -255,6 +273,9 @@ struct bridge_writer {
 	struct bridge *b;
 	struct grace *grace; /* NULL: there are no readers */
 	bool settled;        /* what the last writer left has cooled */
+	int32_t staged;      /* entries that the batch under way adds, or takes away */
+	uint16_t *owners;    /* shared, by cell; NULL: nobody asks */
+	uint64_t *pinned;    /* a bit for each cell: a batch has staged stores to it */
 	uint64_t cooling[];  /* a bit for each cell */
 };
 
@@ -336,12 +357,19 @@ cell_empty(struct bridge_writer *w, uint32_t cell)
 	grace_defer(w->grace, cooled, w, cell);
 }
 
+static bool
+pinned(const struct bridge_writer *w, uint32_t cell)
+{
+	return w->pinned[cell / 64] >> cell % 64 & 1;
+}
+
 /* A cell of 'bucket' that can be filled. */
 static uint32_t
 cell_vacant(const struct bridge_writer *w, uint32_t bucket)
 {
 	for (uint32_t i = 0; i < BRIDGE_CELLS; i++)
-		if (w->b->bucket[bucket].key[i] == 0 && !cooling(w, bucket * BRIDGE_CELLS + i))
+		if (w->b->bucket[bucket].key[i] == 0 && !cooling(w, bucket * BRIDGE_CELLS + i) &&
+		    !pinned(w, bucket * BRIDGE_CELLS + i))
 			return bucket * BRIDGE_CELLS + i;
 	return NO_CELL;
 }
@@ -374,6 +402,8 @@ cell_move(struct bridge_writer *w, uint32_t from, uint32_t to)
 
 	moving_store(b, (uint64_t)from + 1);
 	value_store(b, to, *value_of(b, from));
+	if (w->owners != NULL)
+		w->owners[to] = w->owners[from];
 	key_store(b, to, *key_of(b, from));
 	cell_empty(w, from);
 	moving_store(b, 0);
@@ -391,7 +421,8 @@ make_room_in(struct bridge_writer *w, uint32_t bucket)
 		uint64_t h = hash(key);
 		uint32_t to;
 
-		if (key == 0 || first_bucket(h, b->n_buckets) != bucket)
+		if (key == 0 || first_bucket(h, b->n_buckets) != bucket ||
+		    pinned(w, bucket * BRIDGE_CELLS + i))
 			continue;
 		to = cell_vacant(w, second_bucket(h, b->n_buckets));
 		if (to == NO_CELL)
@@ -481,6 +512,172 @@ bridge_del(struct bridge_writer *w, const struct bridge_key *key)
 	return 0;
 }
 
+/* --- as a part of a batch --- */
+
+static void
+pin(struct bridge_writer *w, uint32_t cell)
+{
+	w->pinned[cell / 64] |= UINT64_C(1) << cell % 64;
+}
+
+static void
+unpin(struct bridge_writer *w, uint32_t cell)
+{
+	w->pinned[cell / 64] &= ~(UINT64_C(1) << cell % 64);
+}
+
+/* Cell of the word at 'where' within its bucket: keys and values stand in the same order. */
+static uint32_t
+cell_at(const struct bridge *b, const void *where)
+{
+	uint32_t word = (uint32_t)((const uint64_t *)where - (const uint64_t *)b->bucket);
+	uint32_t in_line = word % (CACHE_LINE / sizeof(uint64_t));
+
+	return word / (CACHE_LINE / sizeof(uint64_t)) * BRIDGE_CELLS + in_line % BRIDGE_CELLS;
+}
+
+static void
+value_done(void *table, void *where, uint64_t old, uint64_t value, int committed)
+{
+	struct bridge_writer *w = table;
+
+	(void)old;
+	(void)value;
+	(void)committed;
+	unpin(w, cell_at(w->b, where));
+	w->staged = 0;
+}
+
+static void
+key_done(void *table, void *where, uint64_t old, uint64_t key, int committed)
+{
+	struct bridge_writer *w = table;
+	uint32_t cell = cell_at(w->b, where);
+
+	unpin(w, cell);
+	w->staged = 0;
+	if (!committed || old == key)
+		return;
+	used_store(w->b, w->b->used + (uint32_t)(key != 0) - (uint32_t)(old != 0));
+	if (key != 0 || w->grace == NULL)
+		return;
+	w->cooling[cell / 64] |= UINT64_C(1) << cell % 64;
+	grace_defer(w->grace, cooled, w, cell);
+}
+
+static uint64_t
+key_staged(const struct bridge_writer *w, const struct redo_writer *redo, uint32_t cell)
+{
+	return pinned(w, cell) ? redo_load(redo, key_of(w->b, cell), sizeof(uint64_t))
+			       : *key_of(w->b, cell);
+}
+
+/*
+ * Cell that holds the key, or will, or does until the batch is committed; NO_CELL. What the batch
+ * makes of it is another question: key_staged().
+ */
+static uint32_t
+cell_find_staged(const struct bridge_writer *w, const struct redo_writer *redo, uint64_t key)
+{
+	uint64_t h = hash(key);
+	const uint32_t buckets[] = {first_bucket(h, w->b->n_buckets),
+				    second_bucket(h, w->b->n_buckets)};
+	uint32_t cell = cell_find(w->b, key);
+
+	for (uint32_t i = 0; cell == NO_CELL && i < 2 * BRIDGE_CELLS; i++) {
+		uint32_t c = buckets[i / BRIDGE_CELLS] * BRIDGE_CELLS + i % BRIDGE_CELLS;
+
+		if (pinned(w, c) && key_staged(w, redo, c) == key)
+			cell = c;
+	}
+	return cell;
+}
+
+/* 'key' 0: the cell is emptied, and its value left as it is. Value before key, as readers look. */
+static int
+cell_stage(struct bridge_writer *w, struct redo_writer *redo, uint32_t cell, uint64_t key,
+	   uint32_t nexthop, uint16_t owner)
+{
+	int rc = 0;
+
+	pin(w, cell);
+	if (w->owners != NULL && redo_load(redo, &w->owners[cell], sizeof(owner)) != owner)
+		rc = redo_stage(redo, &w->owners[cell], sizeof(owner), owner, NULL, NULL);
+	if (rc == 0 && key != 0)
+		rc = redo_stage(redo, (void *)(uintptr_t)value_of(w->b, cell), sizeof(uint64_t),
+				nexthop, value_done, w);
+	if (rc == 0 && key_staged(w, redo, cell) != key)
+		rc = redo_stage(redo, (void *)(uintptr_t)key_of(w->b, cell), sizeof(uint64_t), key,
+				key_done, w);
+	if (rc < 0)
+		unpin(w, cell); /* the batch is given up: whoever staged it */
+	return rc;
+}
+
+static int
+cell_take_staged(struct bridge_writer *w, struct redo_writer *redo, uint64_t key, uint32_t *cell)
+{
+	struct bridge *b = w->b;
+	int rc;
+
+	if ((int64_t)b->used + w->staged >= (int64_t)b->capacity) {
+		b->refused++;
+		return -ENOSPC;
+	}
+	rc = cell_take(w, hash(key), cell);
+	if (rc == -ENOSPC && redo_staged(redo) > 0)
+		return -E2BIG;
+	b->refused += rc == -ENOSPC;
+	return rc;
+}
+
+int
+bridge_stage_set(struct bridge_writer *w, struct redo_writer *redo, const struct bridge_key *key,
+		 uint32_t nexthop, uint16_t owner)
+{
+	uint64_t packed = key_pack(key);
+	uint32_t cell;
+	bool is_new;
+	int rc = 0;
+
+	if (key->vrf >= BRIDGE_VRFS_MAX)
+		return -ERANGE;
+	cell = cell_find_staged(w, redo, packed);
+	is_new = cell == NO_CELL || key_staged(w, redo, cell) != packed;
+	if (cell == NO_CELL)
+		rc = cell_take_staged(w, redo, packed, &cell);
+	if (rc == 0)
+		rc = cell_stage(w, redo, cell, packed, nexthop, owner);
+	w->staged += rc == 0 && is_new;
+	return rc;
+}
+
+int
+bridge_stage_del(struct bridge_writer *w, struct redo_writer *redo, const struct bridge_key *key)
+{
+	uint64_t packed = key_pack(key);
+	uint32_t cell = key->vrf < BRIDGE_VRFS_MAX ? cell_find_staged(w, redo, packed) : NO_CELL;
+	int rc;
+
+	if (cell == NO_CELL || key_staged(w, redo, cell) != packed)
+		return -ENOENT;
+	rc = cell_stage(w, redo, cell, 0, 0, 0);
+	w->staged -= rc == 0;
+	return rc;
+}
+
+uint64_t
+bridge_cells(uint32_t entries)
+{
+	return (uint64_t)buckets_for(entries) * BRIDGE_CELLS;
+}
+
+void
+bridge_writer_owners(struct bridge_writer *w, uint16_t *owners)
+{
+	w->owners = owners;
+}
+
 /* --- taking over from a writer --- */
 
 /* An entry found in its second bucket too was being moved: takes the first away. */
@@ -512,10 +709,12 @@ count(const struct bridge *b)
 struct bridge_writer *
 bridge_writer_create(struct bridge *b, struct grace *grace)
 {
-	struct bridge_writer *w = calloc(1, sizeof(*w) + (cells(b) + 63) / 64 * sizeof(uint64_t));
+	size_t words = (cells(b) + 63) / 64;
+	struct bridge_writer *w = calloc(1, sizeof(*w) + 2 * words * sizeof(uint64_t));
 
 	if (w == NULL)
 		return NULL;
+	w->pinned = w->cooling + words;
 	w->b = b;
 	w->grace = grace;
 	w->settled = grace == NULL;

@@ -52,6 +52,26 @@ int bridge_set(struct bridge_writer *w, const struct bridge_key *key, uint32_t n
 /* -ENOENT: absent; -ENOBUFS: as above. */
 int bridge_del(struct bridge_writer *w, const struct bridge_key *key);
 
+/*
+ * The same as a part of a batch (redo.h): a cell is found, or made free by moving an entry of
+ * another key, now; it is filled when the batch is committed. Whoever commits sees before
+ * that each staged store may be deferred (grace_room_for()). Errors as above, and -EFBIG: the log
+ * is full; -E2BIG: what the batch itself has staged is in the way. 'owner' goes into the array of
+ * bridge_writer_owners().
+ */
+struct redo_writer;
+int bridge_stage_set(struct bridge_writer *w, struct redo_writer *redo,
+		     const struct bridge_key *key, uint32_t nexthop, uint16_t owner);
+int bridge_stage_del(struct bridge_writer *w, struct redo_writer *redo,
+		     const struct bridge_key *key);
+
+/*
+ * An array beside the table, with bridge_cells() elements: whose each entry is. The writer keeps it
+ * in step when it moves entries. For a walk over one owner's entries, see bridge_walk_owners().
+ */
+uint64_t bridge_cells(uint32_t entries);
+void bridge_writer_owners(struct bridge_writer *w, uint16_t *owners);
+
 /* Reader; 0 and the nexthop id, or -ENOENT. */
 int bridge_lookup(const struct bridge *b, const struct bridge_key *key, uint32_t *nexthop);
 
@@ -68,8 +88,8 @@ bridge_key_packed(uint32_t vrf, const void *mac)
 	return bytes << 16 | (uint16_t)(vrf + 1);
 }
 /*
- * The packet path's form: n <= BURST_MAX packed keys, hashed and prefetched as a burst. Bit i of the
- * result is set when nexthop[i] was found; else nexthop[i] is undefined.
+ * The packet path's form: n <= BURST_MAX packed keys, hashed and prefetched as a burst. Bit i of
+ * the result is set when nexthop[i] was found; else nexthop[i] is undefined.
  */
 uint64_t bridge_lookup_burst(const struct bridge *b, const uint64_t *packed, uint32_t n,
 			     uint32_t *nexthop);
@@ -83,5 +103,11 @@ uint32_t bridge_capacity(const struct bridge *b);
  */
 uint32_t bridge_walk(const struct bridge *b, uint64_t *cursor, uint32_t max,
 		     struct bridge_key *keys, uint32_t *nexthops);
+/*
+ * Looks at no more than 'cells' cells from *cursor on and stores the keys and owners of those that
+ * are filled; the arrays have room for as many.
+ */
+uint32_t bridge_walk_owners(const struct bridge *b, const uint16_t *owner_of_cell, uint64_t *cursor,
+			    uint32_t cells, struct bridge_key *keys, uint16_t *owners);
 
 #endif

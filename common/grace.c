@@ -111,6 +111,16 @@ grace_room(struct grace *g)
 	return g->count < g->limit;
 }
 
+int
+grace_room_for(struct grace *g, uint32_t n)
+{
+	if (n > g->limit)
+		return -E2BIG;
+	if (g->limit - g->count < n)
+		grace_settle(g);
+	return g->limit - g->count < n ? -ENOBUFS : 0;
+}
+
 bool
 grace_settle(struct grace *g)
 {

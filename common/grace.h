@@ -56,6 +56,11 @@ uint32_t grace_poll(struct grace *g);
 /* Whether one more call may be deferred; polls if need be. */
 bool grace_room(struct grace *g);
 /*
+ * Whether 'n' more may be deferred; polls if need be. -ENOBUFS: not now; -E2BIG: never, it is more
+ * than the limit.
+ */
+int grace_room_for(struct grace *g, uint32_t n);
+/*
  * For a writer that is out of free memory: polls for at most some 100 us, which is many bursts of
  * every reader that is not stuck. Returns whether nothing is deferred any more.
  */

@@ -21,6 +21,7 @@
 #include "common/fault_point.h"
 #include "common/grace.h"
 #include "common/limits.h"
+#include "common/redo.h"
 
 struct idtab_writer {
 	struct idtab *t;
@@ -216,4 +217,80 @@ idtab_del(struct idtab_writer *w, uint32_t id)
 	retire(w, old);
 	t->used--;
 	return 0;
+}
+
+/* --- as a part of a batch --- */
+
+/* A staged reference is published or given up. */
+static void
+ref_done(void *table, void *where, uint64_t old, uint64_t ref, int committed)
+{
+	struct idtab_writer *w = table;
+
+	(void)where;
+	if (old == ref)
+		return;
+	if (!committed) {
+		if (ref != 0)
+			entry_free(w, (uint32_t)ref - 1);
+		return;
+	}
+	if (old != 0)
+		retire(w, (uint32_t)old);
+	w->t->used += (uint32_t)(ref != 0) - (uint32_t)(old != 0);
+}
+
+int
+idtab_stage_set(struct idtab_writer *w, struct redo_writer *redo, uint32_t id, const void *entry)
+{
+	struct idtab *t = w->t;
+	uint32_t *ref, staged, index;
+	int rc;
+
+	if (id >= t->ids)
+		return -ERANGE;
+	ref = &refs_of(t)[id];
+	staged = (uint32_t)redo_load(redo, ref, sizeof(*ref));
+	if (staged != 0 && memcmp(entry_of(t, staged - 1), entry, t->entry_size) == 0)
+		return 0;
+	if (!have_free(w))
+		return w->settled && (w->grace == NULL || grace_poll(w->grace) == 0) ? -E2BIG
+										     : -ENOBUFS;
+	index = w->free[--w->n_free];
+	FAULT_POINT("idtab before staged fill");
+	memcpy(entry_of(t, index), entry, t->entry_size);
+	rc = redo_stage(redo, ref, sizeof(*ref), index + 1, ref_done, w);
+	if (rc < 0)
+		entry_free(w, index);
+	else if (staged != 0 && staged != *ref)
+		entry_free(w, staged - 1);
+	return rc;
+}
+
+int
+idtab_stage_del(struct idtab_writer *w, struct redo_writer *redo, uint32_t id)
+{
+	struct idtab *t = w->t;
+	uint32_t *ref = &refs_of(t)[id < t->ids ? id : 0];
+	uint32_t staged = id < t->ids ? (uint32_t)redo_load(redo, ref, sizeof(*ref)) : 0;
+	int rc;
+
+	if (staged == 0)
+		return -ENOENT;
+	rc = redo_stage(redo, ref, sizeof(*ref), 0, ref_done, w);
+	if (rc == 0 && staged != *ref)
+		entry_free(w, staged - 1);
+	return rc;
+}
+
+const void *
+idtab_staged(struct idtab_writer *w, const struct redo_writer *redo, uint32_t id)
+{
+	struct idtab *t = w->t;
+	uint32_t staged;
+
+	if (id >= t->ids)
+		return NULL;
+	staged = (uint32_t)redo_load(redo, &refs_of(t)[id], sizeof(uint32_t));
+	return staged == 0 ? NULL : entry_of(t, staged - 1);
 }

@@ -68,4 +68,17 @@ int idtab_set(struct idtab_writer *w, uint32_t id, const void *entry);
 /* Unpublishes. -ENOENT: absent; -ENOBUFS: as above. */
 int idtab_del(struct idtab_writer *w, uint32_t id);
 
+/*
+ * The same as a part of a batch (redo.h): the entry is filled now, published when the batch is
+ * committed. Whoever commits sees before that each staged store may be deferred (grace_room_for()).
+ * Errors as above, and -EFBIG: the log is full; -E2BIG: the batch alone takes all spare entries, so
+ * waiting does not help.
+ */
+struct redo_writer;
+int idtab_stage_set(struct idtab_writer *w, struct redo_writer *redo, uint32_t id,
+		    const void *entry);
+int idtab_stage_del(struct idtab_writer *w, struct redo_writer *redo, uint32_t id);
+/* What idtab_lookup() finds once the batch is committed. */
+const void *idtab_staged(struct idtab_writer *w, const struct redo_writer *redo, uint32_t id);
+
 #endif

@@ -24,6 +24,7 @@
 
 #include "common/bridge.h"
 #include "common/conf.h"
+#include "common/controller.h"
 #include "common/counters.h"
 #include "common/fault_point.h"
 #include "common/grace.h"
@@ -33,6 +34,7 @@
 #include "common/nexthop.h"
 #include "common/port.h"
 #include "common/process.h"
+#include "common/redo.h"
 #include "common/slot.h"
 #include "common/vif.h"
 

@@ -13,7 +13,9 @@
 #include <time.h>
 
 #include "common/grace.h"
+#include "ctl/batch.h"
 #include "ctl/check.h"
+#include "ctl/controller.h"
 #include "ctl/ctl.h"
 #include "ctl/object.h"
 
@@ -29,6 +31,7 @@ struct call {
 	Vrouter__Request *request;
 	const struct object_info *info; /* NULL until looked up */
 	const ProtobufCMessage *object;
+	struct batch *batch; /* of a write of tables; NULL: none */
 	uint64_t revision;   /* that a list began at */
 	uint64_t cursor;     /* of a list */
 	uint64_t blocked_ms; /* since when, 0: not */
@@ -84,6 +87,7 @@ result_code(int code)
 static void
 call_free(struct call *c)
 {
+	batch_destroy(c->batch);
 	vrouter__request__free_unpacked(c->request, NULL);
 	free(c);
 }
@@ -94,14 +98,17 @@ answer(struct call *c, int code, Vrouter__Object *object)
 {
 	Vrouter__Response response = VROUTER__RESPONSE__INIT;
 	Vrouter__Result result = VROUTER__RESULT__INIT;
-	char text[512];
+	char text[512], change[24] = "";
 
 	assert(!c->answered);
 	c->answered = true;
 	result.code = result_code(code);
 	result.object = c->refusal.object;
 	if (code < 0) {
-		snprintf(text, sizeof(text), "%s%s%s", c->refusal.object,
+		result.change = c->refusal.change;
+		if (result.change != 0)
+			snprintf(change, sizeof(change), "change %u: ", result.change);
+		snprintf(text, sizeof(text), "%s%s%s%s", change, c->refusal.object,
 			 *c->refusal.object != '\0' ? ": " : "",
 			 *c->refusal.text != '\0' ? c->refusal.text : strerror(-code));
 		result.text = text;
@@ -183,74 +190,179 @@ op_name(int op)
 	return v != NULL ? v->name : "?";
 }
 
-/* What can be said about a request without knowing its kind. */
 static int
-check_request(struct call *c)
+check_permission(const struct call *c, bool write, struct refusal *r)
+{
+	if (!c->caller->may_read)
+		return refuse(r, EACCES, NULL,
+			      "you may not read: you are neither root nor in the group that the "
+			      "option control-readers names");
+	if (write && !c->caller->may_write)
+		return refuse(r, EACCES, NULL,
+			      "you may not write: you are neither root nor in the group that the "
+			      "option control-group names");
+	return 0;
+}
+
+/* What is asked for, of a request or of a change in a batch: finds kind and content. */
+static int
+check_object(int op, const Vrouter__Object *object, const struct object_info **info,
+	     const ProtobufCMessage **content, struct refusal *r)
+{
+	if (object == NULL)
+		return refuse(r, EINVAL, "object", "the request names no object");
+	if (object->base.n_unknown_fields != 0 || object->kind_case == 0)
+		return refuse(
+		    r, EINVAL, "object", "objects of kind %u are not known",
+		    object->base.n_unknown_fields != 0 ? object->base.unknown_fields[0].tag : 0);
+	*info = object_by_number(object->kind_case);
+	if (*info == NULL)
+		return refuse(r, ENOTSUP, "object", "objects of kind %u are not served here",
+			      (unsigned int)object->kind_case);
+	*content = *(ProtobufCMessage *const *)((const char *)object + (*info)->member->offset);
+	if (protobuf_c_enum_descriptor_get_value(&vrouter__op__descriptor, op) == NULL)
+		return refuse(r, EINVAL, "op", "operation %d is not known", op);
+	if (!object_can(*info, op))
+		return refuse(r, ENOTSUP, "op", "there is no operation %s for %s", op_name(op),
+			      (*info)->name);
+	return 0;
+}
+
+static int
+check_content(int op, const struct object_info *info, const ProtobufCMessage *content,
+	      struct refusal *r)
+{
+	int rc = check_message(content, is_write(op), r);
+
+	if (rc == 0 && op != VROUTER__OP__LIST && op != VROUTER__OP__WATCH)
+		rc = check_keys(content, info->keys, r);
+	return rc;
+}
+
+static int
+make_batch(struct call *c, struct batch_change *changes, uint32_t n)
+{
+	uint16_t owner = 0;
+	int rc;
+
+	rc = controller_find(c->ctl, c->request->controller, &owner, &c->refusal);
+	if (rc < 0) {
+		free(changes);
+		return rc;
+	}
+	c->batch = batch_create(c->ctl, c, owner, changes, n);
+	return c->batch != NULL ? 0 : -ENOMEM;
+}
+
+/* A single write of tables is a batch of one. */
+static int
+check_single(struct call *c)
 {
 	const Vrouter__Request *q = c->request;
 	struct refusal *r = &c->refusal;
-	char field[32];
+	struct batch_change *change;
+	int rc;
 
-	if (q->base.n_unknown_fields != 0) {
-		snprintf(field, sizeof(field), "%u", q->base.unknown_fields[0].tag);
-		return refuse(r, EINVAL, field, "the request's field number %s is not known",
-			      field);
+	rc = check_object(q->op, q->object, &c->info, &c->object, r);
+	if (c->info != NULL)
+		check_label(c->object, c->info->name, c->info->keys, r->object, sizeof(r->object));
+	if (rc == 0 || c->info != NULL) {
+		int denied = check_permission(c, is_write(q->op), r);
+
+		rc = denied < 0 ? denied : rc;
 	}
-	if (q->object == NULL)
-		return refuse(r, EINVAL, "object", "the request names no object");
-	if (q->object->base.n_unknown_fields != 0 || q->object->kind_case == 0)
-		return refuse(r, EINVAL, "object", "objects of kind %u are not known",
-			      q->object->base.n_unknown_fields != 0
-				  ? q->object->base.unknown_fields[0].tag
-				  : 0);
-	c->info = object_by_number(q->object->kind_case);
-	if (c->info == NULL)
-		return refuse(r, ENOTSUP, "object", "objects of kind %u are not served here",
-			      (unsigned int)q->object->kind_case);
-	c->object = *(ProtobufCMessage **)((char *)q->object + c->info->member->offset);
-	check_label(c->object, c->info->name, c->info->keys, r->object, sizeof(r->object));
-	return 0;
+	if (rc == 0)
+		rc = check_content(q->op, c->info, c->object, r);
+	if (rc < 0)
+		return rc;
+	c->revision = q->op == VROUTER__OP__LIST ? c->ctl->revision : 0;
+	if (!(q->op == VROUTER__OP__ADD && c->info->kind->put != NULL) &&
+	    !(q->op == VROUTER__OP__DEL && c->info->kind->remove != NULL))
+		return 0;
+	change = malloc(sizeof(*change));
+	if (change == NULL)
+		return -ENOMEM;
+	*change = (struct batch_change){c->info, c->object, q->op};
+	return make_batch(c, change, 1);
+}
+
+static int
+check_change(const Vrouter__Change *m, struct batch_change *change, struct refusal *r)
+{
+	int rc;
+
+	if (m->base.n_unknown_fields != 0)
+		return refuse(r, EINVAL, NULL, "field number %u is not known",
+			      m->base.unknown_fields[0].tag);
+	rc = check_object(m->op, m->object, &change->info, &change->object, r);
+	if (rc < 0)
+		return rc;
+	change->op = m->op;
+	if (m->op == VROUTER__OP__ADD
+		? change->info->kind->put == NULL
+		: m->op != VROUTER__OP__DEL || change->info->kind->remove == NULL)
+		return refuse(r, ENOTSUP, "op", "%s of a %s cannot be part of a batch",
+			      op_name(m->op), change->info->name);
+	return check_content(m->op, change->info, change->object, r);
+}
+
+static int
+check_batch(struct call *c)
+{
+	const Vrouter__Batch *m = c->request->batch;
+	struct refusal *r = &c->refusal;
+	struct batch_change *changes;
+	int rc;
+
+	rc = check_permission(c, true, r);
+	if (rc < 0)
+		return rc;
+	if (m->base.n_unknown_fields != 0)
+		return refuse(r, EINVAL, "batch", "the batch's field number %u is not known",
+			      m->base.unknown_fields[0].tag);
+	if (c->request->op != VROUTER__OP__OP_UNSET || c->request->object != NULL)
+		return refuse(r, EINVAL, "batch",
+			      "a request has a batch, or op and object, and not both");
+	changes = calloc(m->n_changes + 1, sizeof(*changes));
+	if (changes == NULL)
+		return -ENOMEM;
+	for (size_t i = 0; i < m->n_changes; i++) {
+		rc = check_change(m->changes[i], &changes[i], r);
+		if (rc == 0)
+			continue;
+		r->change = (uint32_t)i + 1;
+		if (changes[i].object != NULL)
+			check_label(changes[i].object, changes[i].info->name, changes[i].info->keys,
+				    r->object, sizeof(r->object));
+		free(changes);
+		return rc;
+	}
+	return make_batch(c, changes, (uint32_t)m->n_changes);
 }
 
 static int
 check_call(struct call *c)
 {
-	int op = c->request->op;
-	struct refusal *r = &c->refusal;
-	int rc;
+	const Vrouter__Request *q = c->request;
+	char field[32];
 
-	rc = check_request(c);
-	if (rc < 0)
-		return rc;
-	if (!c->caller->may_read)
-		return refuse(r, EACCES, NULL,
-			      "you may not read: you are neither root nor in the group that the "
-			      "option control-readers names");
-	if (is_write(op) && !c->caller->may_write)
-		return refuse(r, EACCES, NULL,
-			      "you may not write: you are neither root nor in the group that the "
-			      "option control-group names");
-	if (protobuf_c_enum_descriptor_get_value(&vrouter__op__descriptor, op) == NULL)
-		return refuse(r, EINVAL, "op", "operation %d is not known", op);
-	if (!object_can(c->info, op))
-		return refuse(r, ENOTSUP, "op", "there is no operation %s for %s", op_name(op),
-			      c->info->name);
-	rc = check_message(c->object, is_write(op), r);
-	if (rc < 0)
-		return rc;
-	if (op != VROUTER__OP__LIST)
-		return check_keys(c->object, c->info->keys, r);
-	c->revision = c->ctl->revision;
-	return 0;
+	if (q->base.n_unknown_fields != 0) {
+		snprintf(field, sizeof(field), "%u", q->base.unknown_fields[0].tag);
+		return refuse(&c->refusal, EINVAL, field,
+			      "the request's field number %s is not known", field);
+	}
+	return q->batch != NULL ? check_batch(c) : check_single(c);
 }
 
 /* Returns as an operation does (object.h), and -EAGAIN for a list that goes on. */
 static int
 dispatch(struct call *c, uint32_t budget)
 {
-	const struct object_kind *k = c->info->kind;
+	const struct object_kind *k = c->info != NULL ? c->info->kind : NULL;
 	int rc;
 
+	if (c->batch != NULL)
+		return batch_run(c->batch);
 	switch (c->request->op) {
 	case VROUTER__OP__ADD:
 		return k->add(c->ctl, c->object, c);
@@ -285,7 +397,7 @@ may_block(struct call *c)
 static void
 finish(struct call *c, int code)
 {
-	if (code == 0 && is_write(c->request->op))
+	if (code == 0 && is_write(c->request->op) && c->batch == NULL)
 		c->ctl->revision++;
 	if (code < 0 && c->refusal.code == 0)
 		log_error("%s: refused without a reason: %s", c->refusal.object, strerror(-code));
@@ -314,8 +426,15 @@ call_run(struct call *c, uint32_t budget)
 	}
 	if (rc == -EAGAIN && c->refusal.code == 0)
 		return CALL_MORE;
-	if (rc == -ENOBUFS && c->refusal.code == 0 && may_block(c))
-		return CALL_BLOCKED;
+	if (rc == -ENOBUFS && c->refusal.code == 0) {
+		if (may_block(c))
+			return CALL_BLOCKED;
+		rc = c->batch != NULL ? batch_give_up(c->batch) : rc;
+		if (rc == OBJECT_LATER) {
+			c->later = true;
+			return CALL_LATER;
+		}
+	}
 	finish(c, rc);
 	return CALL_DONE;
 }

@@ -46,8 +46,8 @@ what_is_not_known_is_refused_by_number(void **state)
 	    {{0x10, 0x01, 0x1a, 0x00}, 4, "object", "kind 0 are not known"},
 	    /* object { 500: {} } */
 	    {{0x10, 0x01, 0x1a, 0x03, 0xa2, 0x1f, 0x00}, 7, "object", "kind 500 are not known"},
-	    /* field 4, a batch to come */
-	    {{0x10, 0x01, 0x22, 0x00}, 4, "4", "field number 4 is not known"},
+	    /* field 15 */
+	    {{0x10, 0x01, 0x7a, 0x00}, 4, "15", "field number 15 is not known"},
 	    /* op 99, nexthop {} */
 	    {{0x10, 0x63, 0x1a, 0x03, 0x8a, 0x01, 0x00}, 7, "op", "operation 99 is not known"},
 	    /* add nexthop { id: 7, 100: 1 } */

@@ -49,6 +49,7 @@ router_open(void **state)
 	test_conf.bridge_entries = 1000;
 	test_conf.flow_entries = 0;
 	test_conf.labels = 0;
+	test_conf.batch_stores = 1024;
 	test_conf.region_spare_mb = 1;
 	test_conf.n_slots = 2;
 	test_conf.slot_ids[0] = 10;
@@ -85,8 +86,9 @@ router_close(void **state)
 /* --- the primary --- */
 
 static struct {
-	bool away;   /* answers nothing */
-	int refuses; /* errno */
+	bool away;       /* answers nothing */
+	int refuses;     /* errno */
+	int refuses_add; /* the add of this number, from 1; 0: none */
 	int n_adds, n_dels;
 	struct port_wish wish; /* of the last add */
 	/* the request that waits for fake_primary_works() */
@@ -165,6 +167,11 @@ fake_primary_works(void)
 	fake_primary.reply = NULL;
 	if (fake_primary.refuses != 0) {
 		reply(fake_primary.arg, -fake_primary.refuses, "the kernel says no");
+		return;
+	}
+	if (fake_primary.del_port == UINT32_MAX && fake_primary.refuses_add != 0 &&
+	    fake_primary.n_adds == fake_primary.refuses_add) {
+		reply(fake_primary.arg, -EIO, "the kernel says no");
 		return;
 	}
 	if (fake_primary.del_port != UINT32_MAX)

@@ -55,11 +55,11 @@ object_can(const struct object_info *info, int op)
 {
 	switch (op) {
 	case VROUTER__OP__ADD:
-		return info->kind->add != NULL;
+		return info->kind->add != NULL || info->kind->put != NULL;
 	case VROUTER__OP__SET:
 		return info->kind->set != NULL;
 	case VROUTER__OP__DEL:
-		return info->kind->del != NULL;
+		return info->kind->del != NULL || info->kind->remove != NULL;
 	case VROUTER__OP__GET:
 		return info->kind->get != NULL;
 	case VROUTER__OP__LIST:

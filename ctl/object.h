@@ -35,8 +35,25 @@ typedef int object_op(struct ctl *ctl, const ProtobufCMessage *object, struct ca
 typedef int object_list(struct ctl *ctl, const ProtobufCMessage *filter, uint64_t *cursor,
 			uint32_t budget, struct call *call);
 
-/* NULL: not something this kind can do. */
+/*
+ * A change of a kind that lives in tables, as part of a batch (batch.h): checks the object against
+ * what the batch has staged so far and stages what it asks for. Returns 0, -ENOBUFS as above, or a
+ * negative errno after refuse(change->refusal, ...); -EFBIG and -E2BIG need no words.
+ */
+struct change {
+	struct ctl *ctl;
+	struct refusal *refusal;
+	uint16_t owner; /* tag of the controller that asks */
+	/* what it says beside its result: */
+	bool port_missing; /* a port has to be made first: see vif_make_port() */
+	int32_t port_left; /* index of a port that its vif leaves behind, -1: none */
+};
+typedef int object_change(struct change *change, const ProtobufCMessage *object);
+
+/* NULL: not something this kind can do. Either 'add' or 'put', 'del' or 'remove'. */
 struct object_kind {
+	object_change *put;    /* ADD, also in a batch */
+	object_change *remove; /* DEL, also in a batch */
 	object_op *add;
 	object_op *set;
 	object_op *del;

@@ -59,40 +59,41 @@ bridge_describe(struct bridge_key *key, uint32_t nexthop, Vrouter__Bridge *m)
 }
 
 static int
-bridge_add(struct ctl *ctl, const ProtobufCMessage *object, struct call *call)
+bridge_put(struct change *c, const ProtobufCMessage *object)
 {
 	const Vrouter__Bridge *m = (const Vrouter__Bridge *)object;
-	struct refusal *r = call_refusal(call);
+	struct tables *t = &c->ctl->tables;
+	struct refusal *r = c->refusal;
 	struct bridge_key key;
 	uint32_t nexthop = 0;
 	int rc;
 
-	rc = bridge_parse_key(m, ctl->conf, &key, r);
+	rc = bridge_parse_key(m, c->ctl->conf, &key, r);
 	if (rc == 0)
-		rc = bridge_parse_nexthop(m, ctl->conf, &nexthop, r);
+		rc = bridge_parse_nexthop(m, c->ctl->conf, &nexthop, r);
 	if (rc < 0)
 		return rc;
-	rc = bridge_set(ctl->tables.bridge_writer, &key, nexthop);
+	rc = bridge_stage_set(t->bridge_writer, t->batch, &key, nexthop, c->owner);
 	if (rc == -ENOSPC)
 		return refuse(r, ENOSPC, NULL,
 			      "the table is full: %u of %u entries (option bridge-entries)",
-			      bridge_used(ctl->tables.bridge), bridge_capacity(ctl->tables.bridge));
+			      bridge_used(t->bridge), bridge_capacity(t->bridge));
 	return rc;
 }
 
 static int
-bridge_remove(struct ctl *ctl, const ProtobufCMessage *object, struct call *call)
+bridge_remove(struct change *c, const ProtobufCMessage *object)
 {
-	struct refusal *r = call_refusal(call);
+	struct tables *t = &c->ctl->tables;
 	struct bridge_key key;
 	int rc;
 
-	rc = bridge_parse_key((const Vrouter__Bridge *)object, ctl->conf, &key, r);
+	rc = bridge_parse_key((const Vrouter__Bridge *)object, c->ctl->conf, &key, c->refusal);
 	if (rc < 0)
 		return rc;
-	rc = bridge_del(ctl->tables.bridge_writer, &key);
+	rc = bridge_stage_del(t->bridge_writer, t->batch, &key);
 	if (rc == -ENOENT)
-		return refuse(r, ENOENT, "mac", "it does not exist");
+		return refuse(c->refusal, ENOENT, "mac", "it does not exist");
 	return rc;
 }
 
@@ -138,8 +139,8 @@ bridge_list(struct ctl *ctl, const ProtobufCMessage *filter, uint64_t *cursor, u
 }
 
 const struct object_kind object_bridge = {
-    .add = bridge_add,
-    .del = bridge_remove,
+    .put = bridge_put,
+    .remove = bridge_remove,
     .get = bridge_get,
     .list = bridge_list,
 };

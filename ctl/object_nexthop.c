@@ -135,26 +135,31 @@ nexthop_describe(const struct nexthop *nh, Vrouter__Nexthop *m)
 }
 
 static int
-nexthop_add(struct ctl *ctl, const ProtobufCMessage *object, struct call *call)
+nexthop_put(struct change *c, const ProtobufCMessage *object)
 {
-	const Vrouter__Nexthop *m = (const Vrouter__Nexthop *)object;
+	struct tables *t = &c->ctl->tables;
 	struct nexthop nh;
 	int rc;
 
-	rc = nexthop_parse(m, ctl->conf, &nh, call_refusal(call));
-	if (rc < 0)
-		return rc;
-	return idtab_set(ctl->tables.nexthop_writer, nh.id, &nh);
+	rc = nexthop_parse((const Vrouter__Nexthop *)object, c->ctl->conf, &nh, c->refusal);
+	if (rc == 0)
+		rc = tables_stage_owner(t, &t->nexthop_owner[nh.id], c->owner);
+	if (rc == 0)
+		rc = idtab_stage_set(t->nexthop_writer, t->batch, nh.id, &nh);
+	return rc;
 }
 
 static int
-nexthop_del(struct ctl *ctl, const ProtobufCMessage *object, struct call *call)
+nexthop_remove(struct change *c, const ProtobufCMessage *object)
 {
-	const Vrouter__Nexthop *m = (const Vrouter__Nexthop *)object;
+	uint32_t id = ((const Vrouter__Nexthop *)object)->id;
+	struct tables *t = &c->ctl->tables;
+	int rc;
 
-	if (nexthop_lookup(ctl->tables.nexthops, m->id) == NULL)
-		return refuse(call_refusal(call), ENOENT, "id", "it does not exist");
-	return idtab_del(ctl->tables.nexthop_writer, m->id);
+	rc = idtab_stage_del(t->nexthop_writer, t->batch, id);
+	if (rc == -ENOENT)
+		return refuse(c->refusal, ENOENT, "id", "it does not exist");
+	return rc == 0 ? tables_stage_owner(t, &t->nexthop_owner[id], 0) : rc;
 }
 
 static int
@@ -196,8 +201,8 @@ nexthop_list(struct ctl *ctl, const ProtobufCMessage *filter, uint64_t *cursor, 
 }
 
 const struct object_kind object_nexthop = {
-    .add = nexthop_add,
-    .del = nexthop_del,
+    .put = nexthop_put,
+    .remove = nexthop_remove,
     .get = nexthop_get,
     .list = nexthop_list,
 };

@@ -5,9 +5,10 @@
  *
  * A vif and its port are two things made by two processes. Adding: the port first (the primary
  * makes it, unless one of that name is there already), then the vif is published. Deleting: the vif
- * first, then the port that was made for it. Whoever dies in between leaves a port without a vif,
- * and the same request, made again, picks it up. Which ports were made for a vif needs no note: all
- * taps and guests, and all devices that the configuration does not name.
+ * first, then the port that was made for it. batch.c sees to the order. Whoever dies in between
+ * leaves a port without a vif, and the same request, made again, picks it up. Which ports were made
+ * for a vif needs no note: all taps and guests, and all devices that the configuration does not
+ * name.
  */
 #include "ctl/object_vif.h"
 
@@ -235,9 +236,8 @@ port_at(const struct ctl *ctl, int32_t index)
 	return index >= 0 && (uint32_t)index < t->n ? &t->p[index] : NULL;
 }
 
-/* Index of the living port of this name, or -ENOENT. */
-static int64_t
-port_find(const struct ctl *ctl, const char *name)
+int64_t
+vif_find_port(const struct ctl *ctl, const char *name)
 {
 	const struct ports *t = ctl->tables.ports;
 
@@ -272,7 +272,7 @@ port_check(const struct ctl *ctl, const struct vif *vif, const struct port_wish 
 				: wish->kind == PORT_VHOST ? "vhost"
 							   : "device";
 	const struct port *p = &ctl->tables.ports->p[index];
-	int64_t user = tables_vif_of_port(&ctl->tables, index);
+	int64_t user = tables_staged_vif_of_port(&ctl->tables, index);
 	char field[32];
 
 	snprintf(field, sizeof(field), "%s.name", transport);
@@ -299,120 +299,105 @@ port_check(const struct ctl *ctl, const struct vif *vif, const struct port_wish 
 	return 0;
 }
 
-static void
-on_port_added(void *arg, int code, const char *text)
+int
+vif_make_port(struct ctl *ctl, const ProtobufCMessage *object, struct refusal *r,
+	      primary_reply *reply, void *arg, char name[NAME_LEN])
 {
-	struct call *call = arg;
-
-	if (code < 0)
-		call_done(call, refuse(call_refusal(call), -code, NULL, "%s", text));
-	else
-		call_wake(call);
-}
-
-/* Asks the primary for the port; the call then runs anew and finds it. */
-static int
-port_make(struct ctl *ctl, const struct port_wish *wish, struct call *call)
-{
-	struct refusal *r = call_refusal(call);
+	struct port_wish wish;
+	struct vif vif;
 	int rc;
 
-	if (wish->kind == PORT_DEVICE && *wish->devargs == '\0')
-		return refuse(r, ENOENT, "device.name",
-			      "there is no port %s: make it with device.devargs, or with the "
-			      "option port",
-			      wish->name);
-	rc = primary_port_add(ctl->primary, wish, on_port_added, call);
+	rc = vif_parse((const Vrouter__Vif *)object, ctl->conf, &vif, &wish, r);
+	if (rc < 0 || wish.name == NULL || vif_find_port(ctl, wish.name) >= 0)
+		return rc;
+	snprintf(name, NAME_LEN, "%s", wish.name);
+	rc = primary_port_add(ctl->primary, &wish, reply, arg);
 	if (rc == -EBUSY)
 		return refuse(r, EBUSY, NULL, "port %s is just being made or removed: try again",
-			      wish->name);
+			      wish.name);
 	if (rc < 0)
-		return refuse(r, -rc, NULL, "cannot ask for port %s: %s", wish->name,
-			      strerror(-rc));
+		return refuse(r, -rc, NULL, "cannot ask for port %s: %s", wish.name, strerror(-rc));
 	return OBJECT_LATER;
 }
 
-static void
-on_port_removed(void *arg, int code, const char *text)
-{
-	struct call *call = arg;
-
-	if (code < 0 && code != -ENOENT)
-		refuse(call_refusal(call), -code, NULL, "its port could not be removed: %s", text);
-	else
-		code = 0;
-	call_done(call, code);
-}
-
-/* Removes a port that was made for a vif and is of no use now; 0 when there is nothing to remove.
- */
-static int
-port_drop(struct ctl *ctl, int32_t index, struct call *call)
+int
+vif_drop_port(struct ctl *ctl, int32_t index, struct refusal *r, primary_reply *reply, void *arg)
 {
 	const struct port *p = port_at(ctl, index);
 	int rc;
 
-	if (p == NULL || p->state != PORT_ACTIVE || !port_is_vifs(ctl, p))
+	if (p == NULL || p->state != PORT_ACTIVE || !port_is_vifs(ctl, p) ||
+	    tables_vif_of_port(&ctl->tables, (uint32_t)index) >= 0)
 		return 0;
-	rc = primary_port_del(ctl->primary, (uint32_t)index, p->name, on_port_removed, call);
+	rc = primary_port_del(ctl->primary, (uint32_t)index, p->name, reply, arg);
 	if (rc < 0)
-		return refuse(call_refusal(call), -rc, NULL,
-			      "its port %s cannot be removed now: %s", p->name,
+		return refuse(r, -rc, NULL, "its port %s cannot be removed now: %s", p->name,
 			      rc == -EBUSY ? "it is just being changed" : strerror(-rc));
 	return OBJECT_LATER;
 }
 
 /* --- operations --- */
 
+/* What the port table says about the port that is wished for. */
 static int
-vif_add(struct ctl *ctl, const ProtobufCMessage *object, struct call *call)
+use_port(struct change *c, const struct port_wish *wish, struct vif *vif)
 {
-	struct refusal *r = call_refusal(call);
+	int64_t port = vif_find_port(c->ctl, wish->name);
+
+	if (port >= 0) {
+		vif->port = (int32_t)port;
+		return port_check(c->ctl, vif, wish, (uint32_t)port, c->refusal);
+	}
+	if (wish->kind == PORT_DEVICE && *wish->devargs == '\0')
+		return refuse(c->refusal, ENOENT, "device.name",
+			      "there is no port %s: make it with device.devargs, or with the "
+			      "option port",
+			      wish->name);
+	c->port_missing = true;
+	return 0;
+}
+
+static int
+vif_put(struct change *c, const ProtobufCMessage *object)
+{
+	struct tables *t = &c->ctl->tables;
 	const struct vif *old;
 	struct port_wish wish;
 	struct vif vif;
 	int32_t old_port;
-	int64_t port;
 	int rc;
 
-	rc = vif_parse((const Vrouter__Vif *)object, ctl->conf, &vif, &wish, r);
+	rc = vif_parse((const Vrouter__Vif *)object, c->ctl->conf, &vif, &wish, c->refusal);
+	if (rc == 0 && wish.name != NULL)
+		rc = use_port(c, &wish, &vif);
 	if (rc < 0)
 		return rc;
-	if (wish.name != NULL) {
-		port = port_find(ctl, wish.name);
-		if (port < 0)
-			return port_make(ctl, &wish, call);
-		rc = port_check(ctl, &vif, &wish, (uint32_t)port, r);
-		if (rc < 0)
-			return rc;
-		vif.port = (int32_t)port;
-	}
-
-	old = vif_lookup(ctl->tables.vifs, vif.id);
+	old = idtab_staged(t->vif_writer, t->batch, vif.id);
 	old_port = old != NULL ? old->port : VIF_NO_PORT;
-	rc = idtab_set(ctl->tables.vif_writer, vif.id, &vif);
-	if (rc < 0)
-		return rc;
 	if (old == NULL)
-		tables_reset_vif(&ctl->tables, vif.id);
-	return old_port == vif.port ? 0 : port_drop(ctl, old_port, call);
+		rc = tables_stage_reset(t, vif.id);
+	if (rc == 0)
+		rc = tables_stage_owner(t, &t->vif_owner[vif.id], c->owner);
+	if (rc == 0)
+		rc = idtab_stage_set(t->vif_writer, t->batch, vif.id, &vif);
+	if (old_port != vif.port)
+		c->port_left = old_port;
+	return rc;
 }
 
 static int
-vif_del(struct ctl *ctl, const ProtobufCMessage *object, struct call *call)
+vif_remove(struct change *c, const ProtobufCMessage *object)
 {
-	const Vrouter__Vif *m = (const Vrouter__Vif *)object;
-	const struct vif *vif = vif_lookup(ctl->tables.vifs, m->id);
-	int32_t port;
+	uint32_t id = ((const Vrouter__Vif *)object)->id;
+	struct tables *t = &c->ctl->tables;
+	const struct vif *vif = idtab_staged(t->vif_writer, t->batch, id);
 	int rc;
 
 	if (vif == NULL)
-		return refuse(call_refusal(call), ENOENT, "id", "it does not exist");
-	port = vif->port;
-	rc = idtab_del(ctl->tables.vif_writer, m->id);
-	if (rc < 0)
-		return rc;
-	return port_drop(ctl, port, call);
+		return refuse(c->refusal, ENOENT, "id", "it does not exist");
+	c->port_left = vif->port;
+	rc = idtab_stage_del(t->vif_writer, t->batch, id);
+	return rc == 0 ? tables_stage_owner(t, &t->vif_owner[id], 0) : rc;
 }
 
 /* Room for the parts of a description. */
@@ -542,8 +527,8 @@ vif_list(struct ctl *ctl, const ProtobufCMessage *filter, uint64_t *cursor, uint
 }
 
 const struct object_kind object_vif = {
-    .add = vif_add,
-    .del = vif_del,
+    .put = vif_put,
+    .remove = vif_remove,
     .get = vif_get,
     .list = vif_list,
 };

@@ -6,8 +6,11 @@
 #ifndef CTL_REFUSAL_H
 #define CTL_REFUSAL_H
 
+#include <stdint.h>
+
 struct refusal {
 	int code;        /* negative errno, 0 while nothing was refused */
+	uint32_t change; /* of a batch, counted from 1; 0: none */
 	char object[96]; /* kind and key: "nexthop 7" */
 	char field[64];  /* with dots: "tap.name"; empty: no single one */
 	char text[256];  /* what is wrong, to be read after object and field */

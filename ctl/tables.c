@@ -10,11 +10,15 @@
 #include "common/grace.h"
 #include "common/idtab.h"
 #include "common/port.h"
+#include "common/redo.h"
 #include "common/region.h"
 #include "common/vif.h"
 
-/* Frees that may wait for readers at a time; beyond it, requests wait. */
-enum { DEFERRED_MAX = 65536 };
+#define LOG_MODULE "tables"
+#include "common/log.h"
+
+/* Frees that may wait for readers at a time, or a batch's; beyond it, requests wait. */
+enum { DEFERRED_MIN = 65536 };
 
 int
 tables_find(struct tables *t, const struct region *region, struct fault *f)
@@ -23,12 +27,25 @@ tables_find(struct tables *t, const struct region *region, struct fault *f)
 		const char *name;
 		void **where;
 	} wanted[] = {
-	    {"slots", (void **)&t->slots},   {"processes", (void **)&t->processes},
-	    {"ports", (void **)&t->ports},   {"grace", (void **)&t->qsbr},
-	    {"vif", (void **)&t->vifs},      {"nexthop", (void **)&t->nexthops},
-	    {"bridge", (void **)&t->bridge}, {"counters", (void **)&t->counters},
+	    {"slots", (void **)&t->slots},
+	    {"processes", (void **)&t->processes},
+	    {"ports", (void **)&t->ports},
+	    {"grace", (void **)&t->qsbr},
+	    {"vif", (void **)&t->vifs},
+	    {"nexthop", (void **)&t->nexthops},
+	    {"bridge", (void **)&t->bridge},
+	    {"counters", (void **)&t->counters},
 	    {"agents", (void **)&t->agents},
+	    {"redo", (void **)&t->redo},
+	    {"baseline", (void **)&t->baseline},
+	    {"controllers", (void **)&t->controllers},
+	    {"vif-owner", (void **)&t->vif_owner},
+	    {"nexthop-owner", (void **)&t->nexthop_owner},
+	    {"bridge-owner", (void **)&t->bridge_owner},
 	};
+
+	t->base = region->header;
+	t->size = region->header->size;
 
 	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
 		*wanted[i].where = region_table(region, wanted[i].name);
@@ -42,16 +59,25 @@ tables_find(struct tables *t, const struct region *region, struct fault *f)
 int
 tables_adopt(struct tables *t, struct fault *f)
 {
-	t->grace = grace_create(t->qsbr, DEFERRED_MAX);
+	uint32_t deferred =
+	    t->redo->capacity > DEFERRED_MIN ? t->redo->capacity : (uint32_t)DEFERRED_MIN;
+	uint64_t stores = redo_roll_forward(t->redo, t->base, t->size);
+
+	if (stores > 0)
+		log_notice("the last vr-ctl died while it made the %llu stores of a batch: made "
+			   "them all",
+			   (unsigned long long)stores);
+	t->grace = grace_create(t->qsbr, deferred);
 	if (t->grace == NULL)
 		goto no_memory;
 	t->vif_writer = idtab_writer_create(t->vifs, t->grace);
 	t->nexthop_writer = idtab_writer_create(t->nexthops, t->grace);
 	t->bridge_writer = bridge_writer_create(t->bridge, t->grace);
-	t->baseline = calloc(t->counters->vifs, sizeof(*t->baseline));
+	t->batch = redo_writer_create(t->redo, t->base);
 	if (t->vif_writer == NULL || t->nexthop_writer == NULL || t->bridge_writer == NULL ||
-	    t->baseline == NULL)
+	    t->batch == NULL)
 		goto no_memory;
+	bridge_writer_owners(t->bridge_writer, t->bridge_owner);
 	return 0;
 
 no_memory:
@@ -62,8 +88,8 @@ no_memory:
 void
 tables_release(struct tables *t)
 {
-	free(t->baseline);
-	t->baseline = NULL;
+	redo_writer_destroy(t->batch);
+	t->batch = NULL;
 	if (t->bridge_writer != NULL)
 		bridge_writer_destroy(t->bridge_writer);
 	t->bridge_writer = NULL;
@@ -92,10 +118,57 @@ tables_count_vif(const struct tables *t, uint32_t vif, struct vif_counters *sum)
 		sum->drops[i] -= b->drops[i];
 }
 
-void
-tables_reset_vif(struct tables *t, uint32_t vif)
+static int
+stage_counter(struct tables *t, uint64_t *baseline, uint64_t value)
 {
-	counters_sum(t->counters, vif, &t->baseline[vif]);
+	if (redo_load(t->batch, baseline, sizeof(*baseline)) == value)
+		return 0;
+	return redo_stage(t->batch, baseline, sizeof(*baseline), value, NULL, NULL);
+}
+
+int
+tables_stage_reset(struct tables *t, uint32_t vif)
+{
+	struct vif_counters now, *b = &t->baseline[vif];
+	int rc;
+
+	counters_sum(t->counters, vif, &now);
+	rc = stage_counter(t, &b->rx_packets, now.rx_packets);
+	if (rc == 0)
+		rc = stage_counter(t, &b->rx_bytes, now.rx_bytes);
+	if (rc == 0)
+		rc = stage_counter(t, &b->tx_packets, now.tx_packets);
+	if (rc == 0)
+		rc = stage_counter(t, &b->tx_bytes, now.tx_bytes);
+	for (int i = 0; i < DROPS && rc == 0; i++)
+		rc = stage_counter(t, &b->drops[i], now.drops[i]);
+	return rc;
+}
+
+int
+tables_stage_owner(struct tables *t, uint16_t *owner, uint16_t tag)
+{
+	if (redo_load(t->batch, owner, sizeof(*owner)) == tag)
+		return 0;
+	return redo_stage(t->batch, owner, sizeof(*owner), tag, NULL, NULL);
+}
+
+int
+tables_may_commit(struct tables *t)
+{
+	return grace_room_for(t->grace, redo_staged(t->batch));
+}
+
+int64_t
+tables_staged_vif_of_port(const struct tables *t, uint32_t port)
+{
+	for (uint32_t id = 0; id < t->vifs->ids; id++) {
+		const struct vif *v = idtab_staged(t->vif_writer, t->batch, id);
+
+		if (v != NULL && v->port == (int32_t)port)
+			return id;
+	}
+	return -ENOENT;
 }
 
 int64_t

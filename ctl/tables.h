@@ -4,7 +4,8 @@
  * entries, and a reader of the rest. Main thread only.
  *
  * Adoption is a scan: whatever the last vr-ctl published is there, whatever it had not is not, and
- * the writers find their free entries by looking.
+ * the writers find their free entries by looking. What it had decided on but not published all of
+ * is published first (redo.h).
  */
 #ifndef CTL_TABLES_H
 #define CTL_TABLES_H
@@ -15,12 +16,15 @@
 
 struct bridge;
 struct bridge_writer;
+struct controllers;
 struct counters;
 struct grace;
 struct idtab;
 struct idtab_writer;
 struct ports;
 struct processes;
+struct redo;
+struct redo_writer;
 struct region;
 struct rte_rcu_qsbr;
 struct slots;
@@ -37,12 +41,19 @@ struct tables {
 	struct idtab *nexthops;
 	struct bridge *bridge;
 	struct counters *counters;
+	struct redo *redo;
+	struct vif_counters *baseline; /* by vif id: what had been counted before it was added */
+	struct controllers *controllers;
+	uint16_t *vif_owner, *nexthop_owner; /* by id */
+	uint16_t *bridge_owner;              /* by cell */
+	void *base;                          /* the region's address */
+	uint64_t size;                       /* the region's */
 	/* control's own */
 	struct grace *grace;
 	struct idtab_writer *vif_writer;
 	struct idtab_writer *nexthop_writer;
 	struct bridge_writer *bridge_writer;
-	struct vif_counters *baseline; /* by vif id: what a vif that went before had counted */
+	struct redo_writer *batch; /* the batch under way; see batch.h */
 };
 
 /* Finds the shared part; -ENOENT names the table that is missing. */
@@ -54,9 +65,15 @@ void tables_release(struct tables *t);
 
 /* Sum over all slots since the vif was added. */
 void tables_count_vif(const struct tables *t, uint32_t vif, struct vif_counters *sum);
-/* From now on the vif counts from zero. */
-void tables_reset_vif(struct tables *t, uint32_t vif);
+/* As part of the batch: from now on the vif counts from zero. -EFBIG: the log is full. */
+int tables_stage_reset(struct tables *t, uint32_t vif);
+/* As part of the batch: whose an object is, in one of the arrays above. */
+int tables_stage_owner(struct tables *t, uint16_t *owner, uint16_t tag);
+/* Whether the batch may be committed: 0, -ENOBUFS (not now) or -E2BIG. */
+int tables_may_commit(struct tables *t);
 
+/* Id of the vif that uses the port with this index once the batch is committed, or -ENOENT. */
+int64_t tables_staged_vif_of_port(const struct tables *t, uint32_t port);
 /* Id of the vif that uses the port with this index, or -ENOENT. */
 int64_t tables_vif_of_port(const struct tables *t, uint32_t port);
 

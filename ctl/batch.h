@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Changes of the tables that happen whole or not at all: those of a client's batch, or a single
+ * one. vr-ctl's main thread only.
+ *
+ * First all changes are staged in the redo log (common/redo.h), in order, each seeing those before
+ * it; a refusal ends it here. If vifs want ports that are not there, the staged is given up, the
+ * primary is asked for one after the other, and all is staged again. Then one store decides. At
+ * last the ports are removed that vifs left behind.
+ */
+#ifndef CTL_BATCH_H
+#define CTL_BATCH_H
+
+#include <stdint.h>
+
+#include "ctl/object.h"
+#include "proto/vrouter.pb-c.h"
+
+struct batch;
+struct call;
+
+/* One change, already checked as far as its kind does not matter. */
+struct batch_change {
+	const struct object_info *info;
+	const ProtobufCMessage *object;
+	int op; /* ADD or DEL */
+};
+
+/*
+ * A batch for this call, which goes on by itself through call_wake(). 'changes' was allocated with
+ * malloc() and now belongs to the batch. NULL when out of memory (and 'changes' is freed).
+ */
+struct batch *batch_create(struct ctl *ctl, struct call *call, uint16_t owner,
+			   struct batch_change *changes, uint32_t n);
+void batch_destroy(struct batch *b); /* NULL is fine */
+
+/*
+ * Carries the batch on; returns as an object_op does. 0: all changes are made. A negative errno:
+ * none is; or all are, but a port could not be removed (the refusal says so).
+ */
+int batch_run(struct batch *b);
+/* Instead of running it again after -ENOBUFS: as batch_run(), on the way to that error. */
+int batch_give_up(struct batch *b);
+
+#endif
