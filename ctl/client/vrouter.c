@@ -257,9 +257,8 @@ vrouter_flush(struct vrouter *v)
 }
 
 int
-vrouter_send(struct vrouter *v, Vrouter__Op op, Vrouter__Object *object, uint64_t *id)
+vrouter_send_request(struct vrouter *v, Vrouter__Request *request)
 {
-	Vrouter__Request request = VROUTER__REQUEST__INIT;
 	uint8_t *room;
 	size_t size;
 	int rc;
@@ -267,19 +266,29 @@ vrouter_send(struct vrouter *v, Vrouter__Op op, Vrouter__Object *object, uint64_
 	rc = vrouter_connect(v);
 	if (rc < 0)
 		return rc;
-	request.id = ++v->last_id;
-	request.op = op;
-	request.object = object;
-	size = vrouter__request__get_packed_size(&request);
+	request->id = ++v->last_id;
+	size = vrouter__request__get_packed_size(request);
 	room = bytes_room(&v->out, FRAME_HEADER + size);
 	if (room == NULL)
 		return fail(v, -ENOMEM, "out of memory");
 	frame_put(room, (uint32_t)size);
-	vrouter__request__pack(&request, room + FRAME_HEADER);
+	vrouter__request__pack(request, room + FRAME_HEADER);
 	v->out.end += FRAME_HEADER + size;
+	return bytes_used(&v->out) >= FLUSH_AT ? vrouter_flush(v) : 0;
+}
+
+int
+vrouter_send(struct vrouter *v, Vrouter__Op op, Vrouter__Object *object, uint64_t *id)
+{
+	Vrouter__Request request = VROUTER__REQUEST__INIT;
+	int rc;
+
+	request.op = op;
+	request.object = object;
+	rc = vrouter_send_request(v, &request);
 	if (id != NULL)
 		*id = request.id;
-	return bytes_used(&v->out) >= FLUSH_AT ? vrouter_flush(v) : 0;
+	return rc;
 }
 
 /* Takes a whole message out of the input, if there is one. 1: taken, 0: not yet. */
@@ -350,11 +359,11 @@ judge(struct vrouter *v, const Vrouter__Response *answer)
 }
 
 static int
-call_once(struct vrouter *v, Vrouter__Op op, Vrouter__Object *object, Vrouter__Response **answer)
+call_once(struct vrouter *v, Vrouter__Request *request, Vrouter__Response **answer)
 {
 	int rc;
 
-	rc = vrouter_send(v, op, object, NULL);
+	rc = vrouter_send_request(v, request);
 	if (rc == 0)
 		rc = vrouter_flush(v);
 	if (rc == 0)
@@ -370,7 +379,7 @@ may_come_back(int rc, bool was_connected)
 }
 
 int
-vrouter_call(struct vrouter *v, Vrouter__Op op, Vrouter__Object *object, Vrouter__Response **answer)
+vrouter_request(struct vrouter *v, Vrouter__Request *request, Vrouter__Response **answer)
 {
 	Vrouter__Response *got = NULL;
 	uint64_t start = now_ms();
@@ -380,7 +389,7 @@ vrouter_call(struct vrouter *v, Vrouter__Op op, Vrouter__Object *object, Vrouter
 	if (answer != NULL)
 		*answer = NULL;
 	for (;;) {
-		rc = call_once(v, op, object, &got);
+		rc = call_once(v, request, &got);
 		if (rc == 0)
 			break;
 		was_connected |= rc == -EPIPE;
@@ -396,6 +405,16 @@ vrouter_call(struct vrouter *v, Vrouter__Op op, Vrouter__Object *object, Vrouter
 	else
 		vrouter_response_free(got);
 	return rc;
+}
+
+int
+vrouter_call(struct vrouter *v, Vrouter__Op op, Vrouter__Object *object, Vrouter__Response **answer)
+{
+	Vrouter__Request request = VROUTER__REQUEST__INIT;
+
+	request.op = op;
+	request.object = object;
+	return vrouter_request(v, &request, answer);
 }
 
 int

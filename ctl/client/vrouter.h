@@ -25,6 +25,10 @@
 
 #include "proto/vrouter.pb-c.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 struct vrouter;
 
 #define VROUTER_SOCKET_DEFAULT "/run/vrouter/control.sock"
@@ -58,6 +62,11 @@ int vrouter_call(struct vrouter *v, Vrouter__Op op, Vrouter__Object *object,
 		 Vrouter__Response **answer);
 
 /*
+ * The same for a request of any kind, such as a batch. Sets its id.
+ */
+int vrouter_request(struct vrouter *v, Vrouter__Request *request, Vrouter__Response **answer);
+
+/*
  * Lists: calls 'each' for every object, which it borrows, until it returns nonzero (the connection
  * is then dropped, and that value returned). Otherwise as vrouter_call(), but not repeated.
  */
@@ -70,9 +79,14 @@ int vrouter_list(struct vrouter *v, Vrouter__Object *filter, vrouter_each *each,
  * was sent is buffered until vrouter_receive() or vrouter_flush().
  */
 int vrouter_send(struct vrouter *v, Vrouter__Op op, Vrouter__Object *object, uint64_t *id);
+int vrouter_send_request(struct vrouter *v, Vrouter__Request *request); /* sets its id */
 int vrouter_flush(struct vrouter *v);
 int vrouter_receive(struct vrouter *v, Vrouter__Response **answer);
 
 void vrouter_response_free(Vrouter__Response *answer); /* NULL is fine */
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif
