@@ -294,6 +294,10 @@ command_run(struct vrctl *v, int argc, char **argv)
 		return command_drops(v, argc, argv);
 	if (strcmp(argv[0], "mempool") == 0 && argc > 1 && strcmp(argv[1], "audit") == 0)
 		return command_audit(v, argc, argv);
+	if (strcmp(argv[0], "dump") == 0)
+		return command_dump(v, argc, argv);
+	if (strcmp(argv[0], "apply") == 0)
+		return command_apply(v, argc, argv);
 	return command_object(v, argc, argv);
 }
 

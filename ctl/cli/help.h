@@ -12,6 +12,10 @@
 void help_overview(FILE *out);
 /* One kind of object, by name; -ENOENT when there is none. */
 int help_object(FILE *out, const char *kind);
+/* A command that is no object; -ENOENT when there is none. */
+int help_command(FILE *out, const char *command);
+/* The manual page vrctl(1), for man. */
+void help_manual(FILE *out);
 /* docs/api.md. */
 void help_reference(FILE *out);
 

@@ -9,48 +9,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "common/version.h"
+#include "ctl/cli/completion.h"
 #include "ctl/cli/help.h"
 #include "ctl/cli/text_table.h"
 #include "ctl/cli/vrctl.h"
 #include "ctl/cli/watch.h"
+#include "ctl/cli/words.h"
 
 enum { TIMEOUT_MS = 10000, PATH_LEN = 512 };
-
-enum exit_status
-vrctl_fail(const struct vrctl *v, int code)
-{
-	const char *remedy = "";
-
-	if (code == -EREMOTE) {
-		fprintf(stderr, "vrctl: refused: %s\n", vrouter_error(v->router));
-		return EXIT_REFUSED;
-	}
-	if (code == -ENOENT || code == -ECONNREFUSED)
-		remedy = "; is vr-ctl running? (--socket PATH for another one)";
-	else if (code == -EACCES)
-		remedy = "; try as root";
-	fprintf(stderr, "vrctl: %s%s\n", vrouter_error(v->router), remedy);
-	return EXIT_CONNECTION;
-}
-
-enum exit_status
-vrctl_no_memory(void)
-{
-	fputs("vrctl: out of memory\n", stderr);
-	return EXIT_CONNECTION;
-}
-
-uint64_t
-vrctl_now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
 
 /* The value of "name = value" in a line of a configuration file, NULL if it is another's. */
 static char *
@@ -101,18 +69,22 @@ path_from_config(const char *file, char *path, size_t size)
 static enum exit_status
 command_help(int argc, char **argv)
 {
-	if (argc < 2) {
+	const char *about = argc > 1 ? argv[1] : "";
+
+	if (*about == '\0')
 		help_overview(stdout);
-		return EXIT_OK;
-	}
-	if (strcmp(argv[1], "api") == 0) {
+	else if (strcmp(about, "api") == 0)
 		help_reference(stdout);
-		return EXIT_OK;
+	else if (strcmp(about, "man") == 0)
+		help_manual(stdout);
+	else if (help_command(stdout, about) < 0 &&
+		 help_object(stdout, strcmp(about, "drops") == 0 ? "drop" : about) < 0) {
+		fputs("vrctl: help: ", stderr);
+		words_unknown_kind(stderr, about);
+		fputs("; `vrctl help` lists commands, too\n", stderr);
+		return EXIT_USAGE;
 	}
-	if (help_object(stdout, strcmp(argv[1], "drops") == 0 ? "drop" : argv[1]) == 0)
-		return EXIT_OK;
-	fprintf(stderr, "vrctl: there is no object \"%s\"; `vrctl help` lists them\n", argv[1]);
-	return EXIT_USAGE;
+	return EXIT_OK;
 }
 
 /* A command line that is not understood. */
@@ -132,11 +104,13 @@ wrong(const char *fmt, ...)
 int
 main(int argc, char **argv)
 {
-	enum { JSON = 256, WIDE, WATCH, SOCKET, CONFIG, TIMEOUT, HELP, VERSION };
+	enum { JSON = 256, WIDE, WATCH, DRY_RUN, REPLACE, SOCKET, CONFIG, TIMEOUT, HELP, VERSION };
 	static const struct option options[] = {
 	    {"json", no_argument, NULL, JSON},
 	    {"wide", no_argument, NULL, WIDE},
 	    {"watch", optional_argument, NULL, WATCH},
+	    {"dry-run", no_argument, NULL, DRY_RUN},
+	    {"replace", no_argument, NULL, REPLACE},
 	    {"socket", required_argument, NULL, SOCKET},
 	    {"config", required_argument, NULL, CONFIG},
 	    {"timeout", required_argument, NULL, TIMEOUT},
@@ -164,6 +138,12 @@ main(int argc, char **argv)
 			if (watch_parse(optarg, &v.watch_ms) < 0)
 				return wrong("--watch=%s: not a number of seconds, 0.1 to 3600",
 					     optarg);
+			break;
+		case DRY_RUN:
+			v.dry_run = true;
+			break;
+		case REPLACE:
+			v.replace = true;
 			break;
 		case SOCKET:
 			socket = optarg;
@@ -193,8 +173,16 @@ main(int argc, char **argv)
 	}
 	if (strcmp(argv[0], "help") == 0)
 		return (int)command_help(argc, argv);
+	if (strcmp(argv[0], "completion") == 0 && argc == 2 && strcmp(argv[1], "bash") == 0) {
+		completion_script(stdout);
+		return EXIT_OK;
+	}
+	if (strcmp(argv[0], "completion") == 0 && (argc != 4 || strcmp(argv[1], "of") != 0))
+		return wrong("completion: there is one for bash: vrctl completion bash");
 	if (v.watch_ms != 0 && !command_reads(argc, argv))
 		return wrong("--watch goes with list, get, status, drops and mempool audit only");
+	if ((v.dry_run || v.replace) && strcmp(argv[0], "apply") != 0)
+		return wrong("--dry-run and --replace go with apply only");
 	if (socket == NULL && config != NULL) {
 		rc = path_from_config(config, configured, sizeof(configured));
 		if (rc < 0) {
@@ -210,6 +198,11 @@ main(int argc, char **argv)
 	v.router = vrouter_open(v.path, timeout_ms);
 	if (v.router == NULL)
 		return (int)vrctl_no_memory();
+	if (strcmp(argv[0], "completion") == 0) {
+		completion_words(&v, argv[3], stdout);
+		vrouter_close(v.router);
+		return EXIT_OK;
+	}
 	status = v.watch_ms != 0 ? watch(&v, command_run, argc, argv) : command_run(&v, argc, argv);
 	vrouter_close(v.router);
 	return (int)status;

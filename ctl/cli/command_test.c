@@ -1,0 +1,576 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What vrctl prints and how it ends, word for word, against a router that is made up: a child that
+ * answers from a list of objects. It says yes to every change and keeps none, except that it
+ * refuses nexthop 13.
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "ctl/cli/config.h"
+#include "ctl/cli/message.h"
+#include "ctl/cli/vrctl.h"
+#include "ctl/cli/words.h"
+#include "ctl/client/frame.h"
+
+enum { MESSAGE_MAX = 65536, OBJECTS_MAX = 64, TEXT_MAX = 16384 };
+
+static char directory[] = "/tmp/vrctl-test-XXXXXX";
+static char path[64];
+static pid_t child;
+
+/* --- the router --- */
+
+/* "OBJECT FIELD=VALUE ...", also with what only a router says. */
+static const char *const inventory[] = {
+    "vif id=1 name=red-1 type=virtual vrf=1 mac=00:00:5e:00:01:00 mtu=1514 nexthop=1 "
+    "tap.name=red-1 "
+    "tap.queues=1 tap.slot=10 state.port=red-1 state.link_up=yes state.rx_packets=1200 "
+    "state.rx_bytes=96000 state.tx_packets=7 state.drops=3",
+    "vif id=2 name=up type=physical vrf=0 mac=02:00:00:00:00:02 mtu=9000 device.name=up "
+    "device.queues=2 state.port=up",
+    "nexthop id=1 type=encap vrf=1 vif=1",
+    "nexthop id=100 type=flood vrf=1 members=1,2",
+    "bridge vrf=1 mac=02:00:00:00:00:01 nexthop=1",
+    "process name=fwd-10,11 role=fwd slots=10,11 state=ready pid=4711 "
+    "started_time_ms=1699999940000 "
+    "restarts=1 death.why='killed by signal 9 (Killed)' death.died_time_ms=1699999940000 "
+    "death.recovered_us=23400",
+    "slot id=10 pid=4711 core=1 busy_percent=40 packets_per_second=1000000 cycles_per_packet=210 "
+    "packets=123456789 restarts=1",
+    "port name=red-1 kind=tap state=active link_up=yes vif=1 queues=1 slots=10 mtu=1500 "
+    "mac=02:00:00:00:00:01 rx_packets=1200 tx_packets=7",
+    "table name=nexthop used=2 size=524288 size_bytes=33554432 writer=ctl",
+    "mempool name=mbuf0 ops=vr_bitmap size=16384 available=12288 used_percent=25",
+    "drop reason=no-nexthop packets=3 text='No nexthop' per=reason",
+    "audit pool=mbuf0 size=16384 free=16383 unaccounted=1",
+    "status healthy=no instance=test version=0.1.0 created_time_ms=1699999000000 "
+    "used_bytes=1048576 "
+    "size_bytes=4194304 reasons='slot 11 has no process'",
+};
+
+static Vrouter__Object objects[OBJECTS_MAX];
+static size_t n_objects;
+
+static void
+objects_make(void)
+{
+	for (size_t i = 0; i < sizeof(inventory) / sizeof(inventory[0]); i++) {
+		char line[512], *words[32];
+		struct fault f = {0};
+		ProtobufCMessage *m;
+		int n;
+
+		snprintf(line, sizeof(line), "%s", inventory[i]);
+		n = words_split(line, words, 32, &f);
+		m = words_object(words_kind(words[0]), &objects[n_objects++]);
+		for (int j = 1; j < n; j++)
+			if (message_assign(m, words[j], &f) < 0)
+				fail_msg("%s: %s", words[j], f.text);
+	}
+}
+
+static void
+answer(int fd, Vrouter__Response *response)
+{
+	uint8_t out[MESSAGE_MAX];
+	size_t n = vrouter__response__pack(response, out + FRAME_HEADER);
+
+	frame_put(out, (uint32_t)n);
+	if (write(fd, out, FRAME_HEADER + n) < 0)
+		_exit(1);
+}
+
+static void
+answer_hello(Vrouter__Response *response, Vrouter__Object *object)
+{
+	static Vrouter__Op ops[] = {VROUTER__OP__ADD, VROUTER__OP__DEL, VROUTER__OP__GET,
+				    VROUTER__OP__LIST};
+	static const char *const names[] = {"vif", "nexthop", "bridge"};
+	static Vrouter__Hello__Kind kinds[3], *list[3];
+	static Vrouter__Hello hello;
+
+	vrouter__hello__init(&hello);
+	for (size_t i = 0; i < 3; i++) {
+		vrouter__hello__kind__init(&kinds[i]);
+		kinds[i].name = (char *)(uintptr_t)names[i];
+		kinds[i].ops = ops;
+		kinds[i].n_ops = 4;
+		list[i] = &kinds[i];
+	}
+	hello.server = (char *)(uintptr_t) "vr-ctl 0.1.0";
+	hello.message_max_bytes = 1024;
+	hello.kinds = list;
+	hello.n_kinds = 3;
+	vrouter__object__init(object);
+	object->kind_case = VROUTER__OBJECT__KIND_HELLO;
+	object->hello = &hello;
+	response->object = object;
+}
+
+static bool
+is_unwanted(Vrouter__Op op, const Vrouter__Object *o)
+{
+	return op != VROUTER__OP__LIST && o->kind_case == VROUTER__OBJECT__KIND_NEXTHOP &&
+	       o->nexthop->id == 13;
+}
+
+static void
+serve(int fd, const Vrouter__Request *request)
+{
+	Vrouter__Response response = VROUTER__RESPONSE__INIT;
+	Vrouter__Result result = VROUTER__RESULT__INIT;
+	Vrouter__Object object;
+	uint32_t refused = 0;
+
+	response.id = request->id;
+	response.more = 1;
+	for (size_t i = 0; request->op == VROUTER__OP__LIST && i < n_objects; i++) {
+		if (objects[i].kind_case != request->object->kind_case)
+			continue;
+		response.object = &objects[i];
+		answer(fd, &response);
+	}
+	response.more = 0;
+	response.object = NULL;
+	response.result = &result;
+	response.revision = 5;
+	for (size_t i = 0; request->op == VROUTER__OP__GET && i < n_objects; i++)
+		if (objects[i].kind_case == request->object->kind_case && response.object == NULL)
+			response.object = &objects[i];
+	for (size_t i = 0; request->batch != NULL && i < request->batch->n_changes; i++)
+		if (is_unwanted(request->batch->changes[i]->op, request->batch->changes[i]->object))
+			refused = result.change = (uint32_t)i + 1;
+	if (refused != 0 ||
+	    (request->object != NULL && is_unwanted(request->op, request->object))) {
+		result.code = VROUTER__RESULT__CODE__INVALID;
+		result.text = (char *)(uintptr_t) "nexthop 13 brings bad luck";
+	} else if (request->object != NULL &&
+		   request->object->kind_case == VROUTER__OBJECT__KIND_HELLO) {
+		answer_hello(&response, &object);
+	}
+	answer(fd, &response);
+}
+
+static bool
+read_all(int fd, uint8_t *to, size_t n)
+{
+	while (n > 0) {
+		ssize_t got = read(fd, to, n);
+
+		if (got <= 0)
+			return false;
+		to += got;
+		n -= (size_t)got;
+	}
+	return true;
+}
+
+static void
+router(int listening)
+{
+	uint8_t in[MESSAGE_MAX];
+
+	for (;;) {
+		int fd = accept(listening, NULL, NULL);
+
+		while (read_all(fd, in, FRAME_HEADER)) {
+			uint32_t n = frame_get(in);
+			Vrouter__Request *request;
+
+			if (n > sizeof(in) || !read_all(fd, in, n))
+				break;
+			request = vrouter__request__unpack(NULL, n, in);
+			if (request == NULL)
+				break;
+			serve(fd, request);
+			vrouter__request__free_unpacked(request, NULL);
+		}
+		close(fd);
+	}
+}
+
+static int
+router_start(void **state)
+{
+	struct sockaddr_un addr = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	(void)state;
+	if (mkdtemp(directory) == NULL)
+		return -1;
+	snprintf(path, sizeof(path), "%s/socket", directory);
+	snprintf(addr.sun_path, sizeof(addr.sun_path), "%s", path);
+	if (bind(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0 || listen(fd, 8) < 0)
+		return -1;
+	objects_make();
+	child = fork();
+	if (child == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		router(fd);
+	}
+	close(fd);
+	return child > 0 ? 0 : -1;
+}
+
+static int
+router_stop(void **state)
+{
+	(void)state;
+	kill(child, SIGKILL);
+	waitpid(child, NULL, 0);
+	unlink(path);
+	rmdir(directory);
+	for (size_t i = 0; i < n_objects; i++)
+		protobuf_c_message_free_unpacked(
+		    (ProtobufCMessage *)(uintptr_t)words_content(&objects[i]), NULL);
+	return 0;
+}
+
+/* --- commands --- */
+
+/* Standard output and error of the last command. */
+static char out_text[TEXT_MAX], err_text[TEXT_MAX];
+
+static enum exit_status
+run_with(struct vrctl v, const char *command)
+{
+	FILE *out = stdout, *err = stderr;
+	enum exit_status status;
+	char line[512], *words[32];
+	struct fault f = {0};
+	int n;
+
+	snprintf(line, sizeof(line), "%s", command);
+	n = words_split(line, words, 32, &f);
+	memset(out_text, 0, sizeof(out_text));
+	memset(err_text, 0, sizeof(err_text));
+	stdout = fmemopen(out_text, sizeof(out_text), "w");
+	stderr = fmemopen(err_text, sizeof(err_text), "w");
+	v.now_ms = 1700000000000;
+	if (v.path == NULL)
+		v.path = path;
+	v.router = vrouter_open(v.path, 5000);
+	status = command_run(&v, n, words);
+	vrouter_close(v.router);
+	fclose(stdout);
+	fclose(stderr);
+	stdout = out;
+	stderr = err;
+	return status;
+}
+
+/* "..." at the end of what is expected stands for more. */
+static void
+assert_begins_with(char *text, const char *expected)
+{
+	size_t n = strlen(expected);
+
+	if (n < 3 || strcmp(expected + n - 3, "...") != 0) {
+		assert_string_equal(text, expected);
+		return;
+	}
+	assert_int_equal(strncmp(text, expected, n - 3), 0);
+}
+
+static void
+commands_print_what_they_should(void **state)
+{
+	static const struct {
+		const char *command;
+		struct vrctl v;
+		enum exit_status status;
+		const char *out;
+	} cases[] = {
+	    {"vif list",
+	     {0},
+	     EXIT_OK,
+	     "ID  NAME   TYPE      VRF  NEXTHOP   MTU  PORT   LINK_UP  RX_PACKETS  TX_PACKETS  "
+	     "DROPS\n"
+	     " 1  red-1  virtual     1        1  1514  red-1  yes            1200           7      "
+	     "3\n"
+	     " 2  up     physical    0        -  9000  up     no                0           0      "
+	     "0\n"},
+	    {"vif list where type=physical",
+	     {0},
+	     EXIT_OK,
+	     "ID  NAME  TYPE      VRF   MTU  PORT  LINK_UP  RX_PACKETS  TX_PACKETS  DROPS\n"
+	     " 2  up    physical    0  9000  up    no                0           0      0\n"},
+	    {"vif list where 'rx_packets>100' name~up", {0}, EXIT_OK, ""},
+	    {"vif list where name=up",
+	     {.width = 40},
+	     EXIT_OK,
+	     "ID  NAME  TYPE      VRF   MTU  PORT\n"
+	     " 2  up    physical    0  9000  up\n"
+	     "(4 more columns found no room; --wide shows all)\n"},
+	    {"nexthop list",
+	     {0},
+	     EXIT_OK,
+	     " ID  TYPE   FAMILY  VRF  VIF  MEMBERS\n"
+	     "  1  encap  bridge    1    1  -\n"
+	     "100  flood  bridge    1    -  1,2\n"},
+	    {"nexthop list where members=2",
+	     {.json = true},
+	     EXIT_OK,
+	     "[\n  {\"id\": 100, \"type\": \"flood\", \"family\": \"bridge\", \"vrf\": 1, "
+	     "\"rewrite\": \"\", \"members\": [1, 2]}\n]\n"},
+	    {"nexthop list where id=5", {.json = true}, EXIT_OK, "[]\n"},
+	    {"bridge get vrf=1 mac=02:00:00:00:00:01",
+	     {0},
+	     EXIT_OK,
+	     "vrf      1\n"
+	     "mac      02:00:00:00:00:01\n"
+	     "nexthop  1\n"},
+	    {"nexthop add id=7 type=discard", {0}, EXIT_OK, ""},
+	    {"nexthop add id=7 type=discard", {.json = true}, EXIT_OK, "{\"revision\": 5}\n"},
+	    {"drops",
+	     {0},
+	     EXIT_OK,
+	     "REASON      PACKETS  TEXT\n"
+	     "no-nexthop        3  No nexthop\n"},
+	    {"drops where 'packets>5'", {.json = true}, EXIT_OK, "[]\n"},
+	    {"mempool audit where 'unaccounted>1'", {.json = true}, EXIT_OK, "[]\n"},
+	    {"process list",
+	     {0},
+	     EXIT_OK,
+	     "NAME       STATE   PID  STARTED   RESTARTS  DEATH.DIED  DEATH.WHY                    "
+	     "DEATH.RECOVERED\n"
+	     "fwd-10,11  ready  4711  60 s ago         1  60 s ago    killed by signal 9 (Killed)  "
+	     "        23.4 ms\n"},
+	    {"status",
+	     {0},
+	     EXIT_UNHEALTHY,
+	     "DEGRADED: slot 11 has no process\n"
+	     "test, version 0.1.0, tables made 16 min ago, region 1.0 of 4.0 MiB used, EAL "
+	     "generation "
+	     "0\n"
+	     "\n"
+	     "PROCESS    STATE   PID  UP    RESTARTS  LAST DEATH\n"
+	     "fwd-10,11  ready  4711  60 s         1  60 s ago: killed by signal 9 (Killed); back "
+	     "after 23.4 ms\n"
+	     "\n"
+	     "SLOT   PID  CORE  BUSY  PACKETS/S  CYCLES/PACKET    PACKETS  RESTARTS  QUARANTINED\n"
+	     "  10  4711     1  40 %    1000000            210  123456789         1            0\n"
+	     "\n"
+	     "TABLE       USED    SIZE  FULL\n"
+	     "nexthop        2  524288   0 %\n"
+	     "pool mbuf0  4096   16384  25 %\n"
+	     "\n"
+	     "PORT   KIND  LINK  VIF  RX PACKETS  TX PACKETS\n"
+	     "red-1  tap   up      1        1200           7\n"},
+	    {"dump",
+	     {0},
+	     EXIT_OK,
+	     "# Configuration of a router (vr-ctl 0.1.0); `vrctl apply` takes it.\n"
+	     "vif add id=1 name=red-1 type=virtual vrf=1 mac=00:00:5e:00:01:00 mtu=1514 nexthop=1 "
+	     "tap.name=red-1 tap.queues=1 tap.slot=10\n"
+	     "vif add id=2 name=up type=physical mac=02:00:00:00:00:02 mtu=9000 device.name=up "
+	     "device.queues=2\n"
+	     "nexthop add id=1 type=encap vrf=1 vif=1\n"
+	     "nexthop add id=100 type=flood vrf=1 members=1,2\n"
+	     "bridge add vrf=1 mac=02:00:00:00:00:01 nexthop=1\n"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		enum exit_status status = run_with(cases[i].v, cases[i].command);
+
+		if (status != cases[i].status)
+			fail_msg("%s: ends with %d: %s", cases[i].command, (int)status, err_text);
+		/* Titles of a table without rows are not looked at. */
+		if (*cases[i].out != '\0' || strstr(cases[i].command, "list") == NULL)
+			assert_string_equal(out_text, cases[i].out);
+		assert_string_equal(err_text, "");
+	}
+}
+
+static void
+failures_say_what_and_why(void **state)
+{
+	static const struct {
+		const char *command;
+		const char *path;
+		enum exit_status status;
+		const char *err;
+	} cases[] = {
+	    {"moon list", NULL, EXIT_USAGE,
+	     "vrctl: there is no object \"moon\"; there are hello, status, log, process, slot, "
+	     "port, "
+	     "mempool, audit, table, drop, vif, nexthop, bridge; `vrctl help` says what they "
+	     "are\n"},
+	    {"vif", NULL, EXIT_USAGE,
+	     "vrctl: vif: a verb is missing; there are add, del, get, list; `vrctl help vif` shows "
+	     "more\n"},
+	    {"log put", NULL, EXIT_USAGE,
+	     "vrctl: log: there is no verb \"put\"; there are set, get; `vrctl help log` shows "
+	     "more\n"},
+	    {"nexthop add id=x", NULL, EXIT_USAGE,
+	     "vrctl: nexthop: id: \"x\" is not a number; `vrctl help nexthop` shows its fields\n"},
+	    {"vif add id=1 tap.slot=-1", NULL, EXIT_USAGE,
+	     "vrctl: vif: tap.slot: \"-1\" is not a number; `vrctl help vif` shows its fields\n"},
+	    {"nexthop list where colour=red", NULL, EXIT_USAGE,
+	     "vrctl: nexthop: where: there is no field \"colour\"; there are id, type, family, "
+	     "vrf, "
+	     "vif, rewrite, members\n"},
+	    {"nexthop list where", NULL, EXIT_USAGE,
+	     "vrctl: nexthop: where: a condition is missing, such as FIELD=VALUE\n"},
+	    {"mempool audit all", NULL, EXIT_USAGE,
+	     "vrctl: mempool audit: \"all\" is too much; only `where` may follow\n"},
+	    {"dump all", NULL, EXIT_USAGE,
+	     "vrctl: dump: \"all\" is too much; dump takes no arguments\n"},
+	    {"apply", NULL, EXIT_USAGE,
+	     "vrctl: apply: name one file, or - for the standard input: vrctl apply [--dry-run] "
+	     "[--replace] FILE\n"},
+	    {"apply /nonexistent/file", NULL, EXIT_USAGE,
+	     "vrctl: apply: cannot read /nonexistent/file: No such file or directory\n"},
+	    {"nexthop add id=13 type=discard", NULL, EXIT_REFUSED,
+	     "vrctl: refused: nexthop 13 brings bad luck\n"},
+	    {"status", "/nonexistent/socket", EXIT_CONNECTION,
+	     "vrctl: cannot connect to /nonexistent/socket: No such file or directory; is vr-ctl "
+	     "running? (--socket PATH for another one)\n"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		assert_int_equal(run_with((struct vrctl){.path = cases[i].path}, cases[i].command),
+				 cases[i].status);
+		assert_string_equal(out_text, "");
+		assert_begins_with(err_text, cases[i].err);
+	}
+	assert_int_equal(run_with((struct vrctl){0}, "mempool audit"), EXIT_UNHEALTHY);
+}
+
+static void
+an_applied_file_changes_what_differs(void **state)
+{
+	static const struct {
+		const char *file;
+		struct vrctl v;
+		enum exit_status status;
+		const char *out, *err;
+	} cases[] = {
+	    {"", {0}, EXIT_OK, "nothing to change\n", ""},
+	    {"nexthop add id=1 type=encap vrf=1 vif=1\n", {0}, EXIT_OK, "nothing to change\n", ""},
+	    {"nexthop add id=1 type=encap vrf=1 vif=1\nnexthop add id=2 type=discard\n",
+	     {0},
+	     EXIT_OK,
+	     "1 added, 0 changed, 0 deleted\n",
+	     ""},
+	    {"nexthop add id=2 type=discard\n\nnexthop add id=13 type=discard\n",
+	     {0},
+	     EXIT_REFUSED,
+	     "",
+	     "%s:3: nexthop id=13: refused: nexthop 13 brings bad luck; nothing was changed\n"},
+	    {"",
+	     {.replace = true, .json = true},
+	     EXIT_OK,
+	     "{\"added\": 0, \"changed\": 0, \"deleted\": 5}\n",
+	     ""},
+	    {"nexthop add id=1 type=discard vrf=1\nvif add id=1 name=red-1 type=virtual vrf=1 "
+	     "nexthop=1 tap.name=red-1\n",
+	     {.dry_run = true, .replace = true},
+	     EXIT_OK,
+	     "- bridge add vrf=1 mac=02:00:00:00:00:01 nexthop=1\n"
+	     "- nexthop add id=100 type=flood vrf=1 members=1,2\n"
+	     "- vif add id=2 name=up type=physical mac=02:00:00:00:00:02 mtu=9000 device.name=up "
+	     "device.queues=2\n"
+	     "~ nexthop id=1: type=discard (was encap), vif=- (was 1)\n"
+	     "0 to add, 1 to change, 3 to delete\n",
+	     ""},
+	    {"nexthop add id=2 type=discard\nnexthop add id=3 type=discord\n",
+	     {0},
+	     EXIT_USAGE,
+	     "",
+	     "%s:2: nexthop: type: \"discord\" is none of discard, encap, flood; `vrctl help "
+	     "nexthop` "
+	     "shows its fields\nvrctl: 1 mistake; nothing was changed\n"},
+	};
+	char file[64], command[80], expected[512];
+
+	(void)state;
+	snprintf(file, sizeof(file), "%s/config", directory);
+	snprintf(command, sizeof(command), "apply %s", file);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		FILE *out = fopen(file, "w");
+
+		assert_non_null(out);
+		fputs(cases[i].file, out);
+		fclose(out);
+		assert_int_equal(run_with(cases[i].v, command), cases[i].status);
+		assert_string_equal(out_text, cases[i].out);
+		snprintf(expected, sizeof(expected), cases[i].err, file);
+		assert_string_equal(err_text, expected);
+	}
+	unlink(file);
+}
+
+static void
+a_file_too_large_for_one_batch_is_refused(void **state)
+{
+	char file[64], command[80];
+	FILE *out;
+
+	(void)state;
+	snprintf(file, sizeof(file), "%s/config", directory);
+	snprintf(command, sizeof(command), "apply %s", file);
+	out = fopen(file, "w");
+	assert_non_null(out);
+	for (int i = 0; i < 200; i++)
+		fprintf(out, "nexthop add id=%d type=discard\n", 1000 + i);
+	fclose(out);
+	assert_int_equal(run_with((struct vrctl){0}, command), EXIT_REFUSED);
+	assert_non_null(strstr(err_text, "200 changes are a message of "));
+	assert_non_null(strstr(err_text, "control-message-max"));
+	unlink(file);
+}
+
+static void
+only_what_reads_can_be_watched(void **state)
+{
+	static const struct {
+		const char *command;
+		bool reads;
+	} cases[] = {
+	    {"status", true},        {"drops vif=1", true},   {"vif list", true},
+	    {"vif get 1", true},     {"mempool audit", true}, {"vif", false},
+	    {"vif add id=1", false}, {"log set x=y", false},  {"dump", false},
+	    {"apply file", false},   {"vif watch", false},
+	};
+	char line[64], *words[8];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct fault f = {0};
+
+		snprintf(line, sizeof(line), "%s", cases[i].command);
+		assert_int_equal(command_reads(words_split(line, words, 8, &f), words),
+				 cases[i].reads);
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(commands_print_what_they_should),
+	    cmocka_unit_test(failures_say_what_and_why),
+	    cmocka_unit_test(an_applied_file_changes_what_differs),
+	    cmocka_unit_test(a_file_too_large_for_one_batch_is_refused),
+	    cmocka_unit_test(only_what_reads_can_be_watched),
+	};
+
+	return cmocka_run_group_tests(tests, router_start, router_stop);
+}
