@@ -20,21 +20,21 @@ enum { TEST_SLOTS = 2, TEST_MBUFS = 8192 };
 static inline int
 test_eal_start(const char *vdev1, const char *vdev2, struct handshake **hs)
 {
-	static const char *const args[] = {"test", "--no-huge", "--no-shconf", "--no-pci", "-m", "256",
-					   "--iova-mode=va", "--no-telemetry", "--lcores=0@0",
-					   "--log-level=error"};
-	enum { ARGS = sizeof(args) / sizeof(args[0]) };
+	/* EAL wants to write to its arguments. */
+	static char text[][32] = {"test", "--no-huge", "--no-shconf", "--no-pci", "-m", "256",
+				  "--iova-mode=va", "--no-telemetry", "--lcores=0@0",
+				  "--log-level=error", "", ""};
+	enum { TEXTS = sizeof(text) / sizeof(text[0]) };
+	const char *vdevs[] = {vdev1, vdev2};
 	static struct conf conf;
-	char *argv[ARGS + 2];
+	char *argv[TEXTS];
 	int argc = 0, rc;
 	struct fault f = {0};
 
-	for (; argc < ARGS; argc++)
-		argv[argc] = strdup(args[argc]);
-	if (vdev1 != NULL)
-		argv[argc++] = strdup(vdev1);
-	if (vdev2 != NULL)
-		argv[argc++] = strdup(vdev2);
+	for (; argc < TEXTS - 2; argc++)
+		argv[argc] = text[argc];
+	for (int i = 0; i < 2 && vdevs[i] != NULL; i++, argc++)
+		argv[argc] = strncpy(text[argc], vdevs[i], sizeof(text[argc]) - 1);
 	rc = rte_eal_init(argc, argv);
 	if (rc < 0)
 		return rc;

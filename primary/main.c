@@ -209,6 +209,8 @@ memory_start(struct primary *p, struct fault *f)
 	if (need.code < 0) {
 		rc = make_room(p, &need);
 		if (rc < 0) {
+			if (!p->adopted)
+				unlink(p->region.path);
 			*f = need;
 			return rc;
 		}
