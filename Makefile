@@ -378,9 +378,13 @@ INCDIR = $(DESTDIR)$(PREFIX)/include/vrouter
 DOCDIR = $(DESTDIR)$(PREFIX)/share/doc/vrouter
 UNITDIR = $(DESTDIR)$(PREFIX)/lib/systemd/system
 PROTODIR = $(DESTDIR)$(PREFIX)/share/vrouter/proto
+MANDIR = $(DESTDIR)$(PREFIX)/share/man/man1
+COMPDIR = $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+PCDIR = $(LIBDIR)/pkgconfig
 units := $(wildcard deploy/systemd/*.service deploy/systemd/*.target deploy/systemd/*.slice)
 example := $(wildcard vrouter.conf.example deploy/vrouter.conf.example)
-client_headers := $(filter-out %_internal.h,$(wildcard ctl/client/*.h))
+client_headers := $(wildcard ctl/client/vrouter.h)
+examples := $(wildcard docs/examples/*)
 
 .PHONY: install uninstall clean help
 install: all ## install below PREFIX (/usr/local), in DESTDIR if given
@@ -390,6 +394,13 @@ install: all ## install below PREFIX (/usr/local), in DESTDIR if given
 	$(if $(CLIENT_LIBS),install -D $(O)/lib/libvrouter.so $(LIBDIR)/libvrouter.so.$(SOVERSION))
 	$(if $(CLIENT_LIBS),ln -sf libvrouter.so.$(SOVERSION) $(LIBDIR)/libvrouter.so)
 	$(if $(client_headers),install -D -m 644 -t $(INCDIR) $(client_headers))
+	$(if $(client_headers),install -D -m 644 -t $(INCDIR)/proto $(PROTO_H))
+	$(if $(client_headers),mkdir -p $(PCDIR) && sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|' \
+		ctl/client/vrouter.pc.in > $(PCDIR)/vrouter.pc)
+	$(if $(filter vrctl,$(PROGRAMS)),mkdir -p $(MANDIR) $(COMPDIR))
+	$(if $(filter vrctl,$(PROGRAMS)),$(O)/bin/vrctl help man > $(MANDIR)/vrctl.1)
+	$(if $(filter vrctl,$(PROGRAMS)),$(O)/bin/vrctl completion bash > $(COMPDIR)/vrctl)
+	$(if $(examples),install -D -m 644 -t $(DOCDIR)/examples $(examples))
 	$(if $(protos),install -D -m 644 -t $(PROTODIR) $(protos))
 	$(if $(example),install -D -m 644 -t $(DOCDIR) $(example))
 	$(if $(units),install -D -m 644 -t $(UNITDIR) $(units))
@@ -397,6 +408,7 @@ install: all ## install below PREFIX (/usr/local), in DESTDIR if given
 uninstall: ## remove what install put there
 	rm -f $(addprefix $(SBINDIR)/,vr-primary vr-fwd vr-vhost vr-ctl) $(BINDIR)/vrctl
 	rm -f $(LIBDIR)/libvrouter.a $(LIBDIR)/libvrouter.so $(LIBDIR)/libvrouter.so.$(SOVERSION)
+	rm -f $(PCDIR)/vrouter.pc $(MANDIR)/vrctl.1 $(COMPDIR)/vrctl
 	rm -rf $(INCDIR) $(DOCDIR) $(PROTODIR)
 	$(if $(units),rm -f $(addprefix $(UNITDIR)/,$(notdir $(units))))
 

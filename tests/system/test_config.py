@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The configuration as text, lists that are filtered and watched, completion, examples."""
+
+import os
+import signal
+import subprocess
+
+from lab import PYTHON, REPO
+from runner import test
+
+
+def write(r, name, text):
+    path = os.path.join(r.dir, name)
+    with open(path, "w") as f:
+        f.write(text)
+    return path
+
+
+def first_example(r):
+    r.vrctl("vif add id=4 name=four type=virtual vrf=3 nexthop=4")
+    r.vrctl("nexthop add id=4 type=encap vrf=3 vif=4")
+    r.vrctl("nexthop add id=8 type=flood vrf=3 members=4,9,0")
+    r.vrctl("bridge add vrf=3 mac=02:00:00:00:00:aa nexthop=8")
+
+
+@test
+def what_is_dumped_is_applied_without_a_change(t):
+    r, a, b = t.pair()
+    dumped = r.vrctl("dump")
+    assert dumped.count("\nvif add ") == 2 and dumped.count("\nbridge add ") == 3, dumped
+    path = write(r, "saved", dumped)
+    assert r.vrctl(f"--replace apply {path}") == "nothing to change\n"
+    assert r.vrctl(f"--dry-run --replace apply {path}") == "nothing to change\n"
+    assert r.vrctl("dump") == dumped
+    a.ping(b)
+
+
+@test
+def a_dry_run_shows_what_differs_and_changes_nothing(t):
+    r = t.router().start_all()
+    first_example(r)
+    before = r.vrctl("dump")
+    path = write(r, "other", "nexthop add id=4 type=discard vrf=3\nnexthop add id=5 type=discard\n")
+    said = r.vrctl(f"--dry-run --replace apply {path}").splitlines()
+    assert said == [
+        "- bridge add vrf=3 mac=02:00:00:00:00:aa nexthop=8",
+        "- nexthop add id=8 type=flood vrf=3 members=4,9,0",
+        f"- {[l for l in before.splitlines() if l.startswith('vif add id=4 ')][0]}",
+        "~ nexthop id=4: type=discard (was encap), vif=- (was 4)",
+        "+ nexthop add id=5 type=discard",
+        "1 to add, 1 to change, 3 to delete",
+    ], said
+    assert r.vrctl("dump") == before
+
+
+@test
+def a_file_with_a_mistake_changes_nothing(t):
+    r = t.router().start_all()
+    first_example(r)
+    before = r.vrctl("dump")
+    path = write(r, "wrong", "nexthop add id=5 type=discard\n# ...\nnexthop add id=6 type=discord\n")
+    said = r.vrctl(f"apply {path}", expect=2)
+    assert f"{path}:3: nexthop: type:" in said and "nothing was changed" in said, said
+    assert r.vrctl("dump") == before
+
+
+@test
+def lists_show_what_was_asked_for(t):
+    r = t.router().start_all()
+    first_example(r)
+    assert [n["id"] for n in r.ask("nexthop list where type=flood")] == [8]
+    assert [n["id"] for n in r.ask("nexthop list where 'id>4' members=9")] == [8]
+    assert [v["id"] for v in r.ask("vif list where name~^fo rx_packets=0")] == [4]
+    assert r.ask("vif list where type=physical") == []
+    said = r.vrctl("vif list where colour=red", expect=2)
+    assert "colour" in said and "rx_packets" in said, said
+
+
+@test
+def a_watched_list_is_printed_again_with_rates(t):
+    r, a, b = t.pair()
+    watching = subprocess.Popen(
+        [r.program("vrctl"), "--socket", r.socket, "--watch=0.2", "vif", "list"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    t.after(watching.kill)
+    a.ping(b, count=50, interval=0.02)
+    watching.send_signal(signal.SIGINT)
+    out, err = watching.communicate(timeout=10)
+    blocks = out.split("\n\n")
+    assert len(blocks) > 3 and not err, out + err
+    # The first block has no rates yet.
+    titles = blocks[1].splitlines()[0].split()
+    at = titles.index("RX_PACKETS") + 1
+    assert titles[at] == "/S", titles
+    rates = [float(line.split()[at]) for block in blocks[1:-1] for line in block.splitlines()[1:]]
+    assert any(rate > 5 for rate in rates), out
+    assert r.vrctl("--watch vif add id=1", expect=2)
+
+
+@test
+def completion_knows_what_exists(t):
+    r = t.router().start_all()
+    first_example(r)
+    script = write(
+        r,
+        "complete",
+        'source <("$1" completion bash)\n'
+        'complete_line() { COMP_LINE=$1; COMP_POINT=${#1}; COMP_WORDS=($VRCTL); _vrctl; }\n'
+        'compopt() { :; }\n'
+        'complete_line "$2"; printf "%s\\n" "${COMPREPLY[@]}"\n',
+    )
+    for line, expected in (
+        ("vrctl nexthop get id=", ["4", "8"]),
+        ("vrctl bridge add vrf=3 nexthop=", ["4", "8"]),
+        ("vrctl bridge del vrf=3 mac=02:00:00:00:00:", ["aa"]),
+        ("vrctl slot get id=", ["10", "11"]),
+        ("vrctl nexthop add type=f", ["flood"]),
+    ):
+        done = subprocess.run(
+            ["bash", script, r.program("vrctl"), line],
+            env={**os.environ, "VRCTL_SOCKET": r.socket, "VRCTL": r.program("vrctl")},
+            capture_output=True,
+            text=True,
+            timeout=20,
+        )
+        assert done.stdout.split() == expected, f"{line}: {done}"
+
+
+@test
+def the_python_example_tours_the_router(t):
+    r = t.router().start_all()
+    if subprocess.run([PYTHON, "-c", "import google.protobuf"], capture_output=True).returncode != 0:
+        t.skip("no python3-protobuf")
+    done = subprocess.run(
+        [PYTHON, os.path.join(REPO, "docs/examples/vrouter.py"), "--socket", r.socket],
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    assert done.returncode == 0, done
+    assert done.stdout.splitlines()[:3] == ["healthy", "nexthop 1: discard", "nexthop 2: discard"], done
+    assert "refused: " in done.stdout, done
+    assert r.ask("nexthop list") == []
