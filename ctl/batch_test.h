@@ -94,6 +94,9 @@ vif(Vrouter__Op op, uint32_t id, const char *tap)
 	object->vif = m;
 }
 
+/* On whose behalf. */
+static const char *batch_controller = "";
+
 /* Sends what was put together, and forgets it. */
 static inline const Vrouter__Result *
 ask_batch(void)
@@ -108,6 +111,7 @@ ask_batch(void)
 	batch.n_changes = q.n;
 	request.id = 9;
 	request.batch = &batch;
+	request.controller = (char *)(uintptr_t)batch_controller;
 	size = vrouter__request__get_packed_size(&request);
 	packed = malloc(size + 1);
 	assert_non_null(packed);

@@ -147,6 +147,12 @@ call_refusal(struct call *c)
 	return &c->refusal;
 }
 
+uint64_t *
+call_cursor(struct call *c)
+{
+	return &c->cursor;
+}
+
 const struct caller *
 call_caller(const struct call *c)
 {

@@ -55,6 +55,11 @@ struct refusal *call_refusal(struct call *call);
 const struct caller *call_caller(const struct call *call);
 /* Sends an object, of the kind asked for. GET: the only one, with the final answer. */
 void call_object(struct call *call, ProtobufCMessage *object);
+/*
+ * Where an operation that takes long is: 0 at first. If it returns -EAGAIN without a refusal, it is
+ * called again when others had their turn.
+ */
+uint64_t *call_cursor(struct call *call);
 /* Ends a call that returned OBJECT_LATER: 0, or a negative errno after refuse(). */
 void call_done(struct call *call, int code);
 /* What a call that returned OBJECT_LATER waited for is there: runs its operation anew. */

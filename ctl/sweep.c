@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Removes many objects in steps; see sweep.h. vr-ctl's main thread only. */
+#include "ctl/sweep.h"
+
+#include <errno.h>
+
+#include "common/bridge.h"
+#include "common/controller.h"
+#include "common/redo.h"
+#include "common/vif.h"
+#include "ctl/call.h"
+#include "ctl/ctl.h"
+#include "ctl/object.h"
+#include "ctl/object_vif.h"
+
+/* The cursor: what is swept in the upper bits, where in the lower. */
+enum stage { BRIDGES, NEXTHOPS, VIFS, SWEPT };
+enum { STAGE_SHIFT = 60, STEP_CELLS = 512, STEP_IDS = 4096, STEP_REMOVED = 256 };
+
+static uint64_t
+cursor_at(enum stage stage, uint64_t position)
+{
+	return (uint64_t)stage << STAGE_SHIFT | position;
+}
+
+static bool
+doomed(const struct sweep *what, uint16_t tag)
+{
+	return what->all ||
+	       (controller_of_tag(tag) == what->controller && (uint8_t)tag != what->epoch);
+}
+
+/* Decides on what a step has staged. */
+static int
+decide(struct ctl *ctl, int rc)
+{
+	struct tables *t = &ctl->tables;
+
+	if (rc == 0)
+		rc = tables_may_commit(t);
+	if (rc < 0) {
+		redo_abandon(t->batch);
+		return rc == -E2BIG || rc == -EFBIG ? -ENOBUFS : rc;
+	}
+	ctl->revision += redo_staged(t->batch) > 0;
+	redo_commit(t->batch);
+	return 0;
+}
+
+static int
+sweep_bridges(struct ctl *ctl, const struct sweep *what, uint64_t *cursor)
+{
+	struct tables *t = &ctl->tables;
+	struct bridge_key keys[STEP_CELLS];
+	uint16_t owners[STEP_CELLS];
+	uint64_t at = *cursor;
+	uint32_t n;
+	int rc = 0;
+
+	n = bridge_walk_owners(t->bridge, t->bridge_owner, &at, STEP_CELLS, keys, owners);
+	for (uint32_t i = 0; i < n && rc == 0; i++)
+		if (doomed(what, owners[i]))
+			rc = bridge_stage_del(t->bridge_writer, t->batch, &keys[i]);
+	rc = decide(ctl, rc);
+	if (rc == 0)
+		*cursor = at != UINT64_MAX ? at : cursor_at(NEXTHOPS, 0);
+	return rc;
+}
+
+static int
+sweep_nexthops(struct ctl *ctl, const struct sweep *what, uint64_t *cursor)
+{
+	struct tables *t = &ctl->tables;
+	uint64_t first = *cursor - cursor_at(NEXTHOPS, 0), id = first;
+	uint32_t removed = 0;
+	int rc = 0;
+
+	for (; id < t->nexthops->ids && id < first + STEP_IDS && removed < STEP_REMOVED && rc == 0;
+	     id++) {
+		if (idtab_lookup(t->nexthops, (uint32_t)id) == NULL ||
+		    !doomed(what, t->nexthop_owner[id]))
+			continue;
+		rc = idtab_stage_del(t->nexthop_writer, t->batch, (uint32_t)id);
+		if (rc == 0)
+			rc = tables_stage_owner(t, &t->nexthop_owner[id], 0);
+		removed++;
+	}
+	rc = decide(ctl, rc);
+	if (rc == 0)
+		*cursor = id < t->nexthops->ids ? cursor_at(NEXTHOPS, id) : cursor_at(VIFS, 0);
+	return rc;
+}
+
+static void
+on_port_gone(void *arg, int code, const char *text)
+{
+	(void)code; /* what is left is a port without a vif, and a vif that wants it takes it */
+	(void)text;
+	call_wake(arg);
+}
+
+/* One after the other, as each may have a port that the primary removes. */
+static int
+sweep_vifs(struct ctl *ctl, const struct sweep *what, uint64_t *cursor, struct call *call)
+{
+	struct refusal ignored = {0};
+	struct tables *t = &ctl->tables;
+	uint64_t id = *cursor - cursor_at(VIFS, 0);
+	int rc;
+
+	for (; id < t->vifs->ids; id++) {
+		const struct vif *vif = vif_lookup(t->vifs, (uint32_t)id);
+		int32_t port;
+
+		if (vif == NULL || !doomed(what, t->vif_owner[id]))
+			continue;
+		port = vif->port;
+		rc = idtab_stage_del(t->vif_writer, t->batch, (uint32_t)id);
+		if (rc == 0)
+			rc = tables_stage_owner(t, &t->vif_owner[id], 0);
+		rc = decide(ctl, rc);
+		*cursor = cursor_at(VIFS, id + (rc == 0));
+		if (rc < 0)
+			return rc;
+		rc = vif_drop_port(ctl, port, &ignored, on_port_gone, call);
+		return rc == OBJECT_LATER ? rc : -EAGAIN;
+	}
+	*cursor = cursor_at(SWEPT, 0);
+	return 0;
+}
+
+int
+sweep_step(struct ctl *ctl, const struct sweep *what, uint64_t *cursor, struct call *call)
+{
+	int rc;
+
+	switch ((enum stage)(*cursor >> STAGE_SHIFT)) {
+	case BRIDGES:
+		rc = sweep_bridges(ctl, what, cursor);
+		return rc == 0 ? -EAGAIN : rc;
+	case NEXTHOPS:
+		rc = sweep_nexthops(ctl, what, cursor);
+		return rc == 0 ? -EAGAIN : rc;
+	case VIFS:
+		return sweep_vifs(ctl, what, cursor, call);
+	default:
+		return 0;
+	}
+}
