@@ -62,7 +62,11 @@ keep(void *arg, const Vrouter__Object *object)
 	protobuf_c_message_pack(m, packed);
 	copy = protobuf_c_message_unpack(m->descriptor, NULL, size, packed);
 	free(packed);
-	return copy != NULL ? config_add(c->config, c->kind, copy, 0) : -ENOMEM;
+	if (copy == NULL)
+		return -ENOMEM;
+	/* What only the router says is no configuration, and refused in a write. */
+	message_drop_sub(copy, "state");
+	return config_add(c->config, c->kind, copy, 0);
 }
 
 static int
@@ -245,19 +249,30 @@ change_object(const struct change *c, Vrouter__Object *object)
 	return c->want != NULL ? VROUTER__OP__ADD : VROUTER__OP__DEL;
 }
 
-/* Says which change was refused, and where it stands in the file. */
+/*
+ * Says which change was refused, and where it stands in the file. Its number in the batch, with
+ * which the router's sentence begins, means nothing to who wrote the file.
+ */
 static enum exit_status
-refused(const struct vrctl *v, const struct change *c, const char *file)
+refused(const struct vrctl *v, const struct changes *c, uint32_t at, const char *file)
 {
-	if (c != NULL && c->want != NULL)
-		fprintf(stderr, "%s:%u: ", file, c->want->line);
-	else
-		fputs("vrctl: ", stderr);
-	if (c != NULL) {
-		config_print_key(stderr, c->want != NULL ? c->want : c->have);
-		fputs(": ", stderr);
+	const char *why = vrouter_error(v->router);
+	char number[32];
+
+	if (at < 1 || at > c->n) {
+		fprintf(stderr, "vrctl: %s: refused: %s; nothing was changed\n", file, why);
+		return EXIT_REFUSED;
 	}
-	fprintf(stderr, "refused: %s; nothing was changed\n", vrouter_error(v->router));
+	snprintf(number, sizeof(number), "change %u: ", at);
+	if (strncmp(why, number, strlen(number)) == 0)
+		why += strlen(number);
+	if (c->list[at - 1].want != NULL) {
+		fprintf(stderr, "%s:%u: refused", file, c->list[at - 1].want->line);
+	} else {
+		fputs("vrctl: refused to delete ", stderr);
+		config_print_key(stderr, c->list[at - 1].have);
+	}
+	fprintf(stderr, ": %s; nothing was changed\n", why);
 	return EXIT_REFUSED;
 }
 
@@ -298,13 +313,10 @@ send_batch(struct vrctl *v, const Vrouter__Hello *hello, const struct changes *c
 		goto free_lists;
 	}
 	rc = vrouter_request(v->router, &request, &answer);
-	if (rc == -EREMOTE) {
-		uint32_t at = answer->result->change;
-
-		status = refused(v, at >= 1 && at <= c->n ? &c->list[at - 1] : NULL, file);
-	} else if (rc < 0) {
+	if (rc == -EREMOTE)
+		status = refused(v, c, answer->result->change, file);
+	else if (rc < 0)
 		status = vrctl_fail(v, rc);
-	}
 	vrouter_response_free(answer);
 
 free_lists:

@@ -2,7 +2,7 @@
 /*
  * What vrctl prints and how it ends, word for word, against a router that is made up: a child that
  * answers from a list of objects. It says yes to every change and keeps none, except that it
- * refuses nexthop 13.
+ * refuses nexthop 13, and what only a router says.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -124,8 +124,10 @@ answer_hello(Vrouter__Response *response, Vrouter__Object *object)
 static bool
 is_unwanted(Vrouter__Op op, const Vrouter__Object *o)
 {
-	return op != VROUTER__OP__LIST && o->kind_case == VROUTER__OBJECT__KIND_NEXTHOP &&
-	       o->nexthop->id == 13;
+	if (op != VROUTER__OP__ADD && op != VROUTER__OP__DEL)
+		return false;
+	return (o->kind_case == VROUTER__OBJECT__KIND_NEXTHOP && o->nexthop->id == 13) ||
+	       (o->kind_case == VROUTER__OBJECT__KIND_VIF && o->vif->state != NULL);
 }
 
 static void
@@ -473,7 +475,7 @@ an_applied_file_changes_what_differs(void **state)
 	     {0},
 	     EXIT_REFUSED,
 	     "",
-	     "%s:3: nexthop id=13: refused: nexthop 13 brings bad luck; nothing was changed\n"},
+	     "%s:3: refused: nexthop 13 brings bad luck; nothing was changed\n"},
 	    {"",
 	     {.replace = true, .json = true},
 	     EXIT_OK,

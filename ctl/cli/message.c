@@ -84,6 +84,22 @@ message_sub(const ProtobufCMessage *m, const ProtobufCFieldDescriptor *f)
 	return message_count(m, f) != 0 ? *(ProtobufCMessage **)member(m, f) : NULL;
 }
 
+void
+message_drop_sub(ProtobufCMessage *m, const char *name)
+{
+	const ProtobufCFieldDescriptor *f =
+	    protobuf_c_message_descriptor_get_field_by_name(m->descriptor, name);
+	ProtobufCMessage **sub;
+
+	if (f == NULL || f->type != PROTOBUF_C_TYPE_MESSAGE || in_oneof(f) ||
+	    f->label == PROTOBUF_C_LABEL_REPEATED)
+		return;
+	sub = member(m, f);
+	if (*sub != NULL)
+		protobuf_c_message_free_unpacked(*sub, NULL);
+	*sub = NULL;
+}
+
 bool
 message_has(const ProtobufCMessage *m, const ProtobufCFieldDescriptor *f)
 {

@@ -34,6 +34,8 @@ bool message_has(const ProtobufCMessage *m, const ProtobufCFieldDescriptor *f);
 bool message_given(const ProtobufCMessage *m, const ProtobufCFieldDescriptor *f);
 /* The message that is the field's value; NULL when absent. */
 const ProtobufCMessage *message_sub(const ProtobufCMessage *m, const ProtobufCFieldDescriptor *f);
+/* Frees the sub-message of this name, if there is one outside of oneofs. */
+void message_drop_sub(ProtobufCMessage *m, const char *name);
 /* How many values a field has. */
 size_t message_count(const ProtobufCMessage *m, const ProtobufCFieldDescriptor *f);
 /* Value number 'i' of a field that has more than 'i', and the order of two of them (not messages).

@@ -36,6 +36,34 @@ def what_is_dumped_is_applied_without_a_change(t):
 
 
 @test
+def a_saved_configuration_is_restored(t):
+    r, a, b = t.pair()
+    dumped = r.vrctl("dump")
+    path = write(r, "saved", dumped)
+    empty = write(r, "empty", "# nothing\n")
+    objects = dumped.count("\n") - 1
+    assert r.vrctl(f"--replace apply {empty}") == f"0 added, 0 changed, {objects} deleted\n"
+    assert r.used("vif") == r.used("nexthop") == r.used("bridge") == 0
+    assert r.vrctl(f"apply {path}") == f"{objects} added, 0 changed, 0 deleted\n"
+    assert r.vrctl("dump") == dumped
+    changed = write(r, "changed", dumped.replace("name=a ", "name=z "))
+    assert r.vrctl(f"apply {changed}") == "0 added, 1 changed, 0 deleted\n"
+    assert [v["name"] for v in r.ask("vif list where name=z")] == ["z"]
+
+
+@test
+def what_the_router_refuses_names_its_line_and_changes_nothing(t):
+    r = t.router().start_all()
+    first_example(r)
+    before = r.vrctl("dump")
+    path = write(r, "wrong", "nexthop add id=5 type=discard\n\nnexthop add id=4096 type=discard\n")
+    said = r.vrctl(f"--replace apply {path}", expect=1)
+    assert said.startswith(f"{path}:3: refused: nexthop 4096: "), said
+    assert "4095" in said and "nothing was changed" in said, said
+    assert r.vrctl("dump") == before
+
+
+@test
 def a_dry_run_shows_what_differs_and_changes_nothing(t):
     r = t.router().start_all()
     first_example(r)
