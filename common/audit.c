@@ -15,7 +15,12 @@
 
 #include "common/hand_inventory.h"
 
-enum { PAUSE_WAIT_US = 10000, PAUSE_MAX_US = 50000 };
+enum {
+	PAUSE_WAIT_US = 10000,
+	PAUSE_MAX_US = 50000,
+	TRIES = 8, /* somebody may die or get no CPU just then */
+	BETWEEN_TRIES_US = 5000,
+};
 
 /* --- stopping the slots ----------------------------------------------------------------------- */
 
@@ -228,30 +233,60 @@ memory_create(const struct handshake *hs)
 	return mem;
 }
 
+/* Changes with every death that is repaired, and with every change of hands. */
+static uint64_t
+lives(const struct slots *slots)
+{
+	uint64_t sum = 0;
+
+	for (uint32_t i = 0; i < slots->n; i++)
+		sum += __atomic_load_n(&slots->s[i].generation, __ATOMIC_ACQUIRE) +
+		       __atomic_load_n(&slots->s[i].animated_by, __ATOMIC_ACQUIRE);
+	return sum;
+}
+
+/* Returns how many slots disturbed it: that did not stop, went on, died or began meanwhile. */
+static uint32_t
+audit_once(const struct handshake *hs, struct slots *slots, struct slots *agents,
+	   struct audit_memory *mem, struct audit_result *results)
+{
+	uint64_t start = rte_rdtsc(), tsc_per_us = rte_get_tsc_hz() / 1000000, us;
+	uint64_t before = lives(slots) + lives(agents);
+	uint32_t disturbed = slots_pause(slots, agents, start | 1);
+
+	memset(results, 0, hs->n_pools * sizeof(*results));
+	for (uint32_t i = 0; i < hs->n_pools; i++) {
+		struct marks k = {.pool = pool_of(hs->pools[i]), .seen = mem->seen[i]};
+
+		memset(mem->seen[i], 0, hs->pools[i]->size);
+		audit_names(&results[i], hs->pools[i]);
+		if (k.pool != NULL)
+			audit_pool(hs, &k, &results[i], &mem->inventory);
+	}
+	us = (rte_rdtsc() - start) / tsc_per_us;
+	slots_resume(slots);
+	slots_resume(agents);
+	if (disturbed == 0 && (us > PAUSE_MAX_US || lives(slots) + lives(agents) != before))
+		disturbed = 1;
+	for (uint32_t i = 0; i < hs->n_pools; i++) {
+		results[i].unpaused = disturbed;
+		results[i].paused_us = (uint32_t)us;
+	}
+	return disturbed;
+}
+
 int
 audit_run(const struct handshake *hs, struct slots *slots, struct slots *agents,
 	  struct audit_result *results)
 {
 	struct audit_memory *mem = memory_create(hs);
-	uint64_t start = rte_rdtsc(), tsc_per_us = rte_get_tsc_hz() / 1000000;
-	uint32_t unpaused;
 
 	if (mem == NULL)
 		return -ENOMEM;
-	memset(results, 0, hs->n_pools * sizeof(*results));
-	unpaused = slots_pause(slots, agents, start | 1);
-	for (uint32_t i = 0; i < hs->n_pools; i++) {
-		struct marks k = {.pool = pool_of(hs->pools[i]), .seen = mem->seen[i]};
-
-		audit_names(&results[i], hs->pools[i]);
-		if (k.pool != NULL)
-			audit_pool(hs, &k, &results[i], &mem->inventory);
-	}
-	slots_resume(slots);
-	slots_resume(agents);
-	for (uint32_t i = 0; i < hs->n_pools; i++) {
-		results[i].unpaused = unpaused;
-		results[i].paused_us = (uint32_t)((rte_rdtsc() - start) / tsc_per_us);
+	for (uint32_t i = 0; i < TRIES; i++) {
+		if (audit_once(hs, slots, agents, mem, results) == 0)
+			break;
+		usleep(BETWEEN_TRIES_US);
 	}
 	memory_destroy(mem);
 	return (int)hs->n_pools;

@@ -26,7 +26,7 @@ struct audit_result {
 	uint32_t unaccounted; /* nowhere: leaked. Negative never happens: see twice */
 	uint32_t twice;      /* in two places at once: two owners */
 	uint32_t paused_us;  /* how long the slots stood still */
-	uint32_t unpaused;   /* slots and agents that did not stop in time: the result may be off by their hands */
+	uint32_t unpaused;   /* slots that disturbed it, even when tried again: the rest may be off */
 };
 
 /*
