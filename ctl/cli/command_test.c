@@ -411,7 +411,7 @@ failures_say_what_and_why(void **state)
 	    {"moon list", NULL, EXIT_USAGE,
 	     "vrctl: there is no object \"moon\"; there are hello, status, log, process, slot, "
 	     "port, "
-	     "mempool, audit, table, drop, vif, nexthop, bridge; `vrctl help` says what they "
+	     "mempool, audit, table, drop, controller, reset, vif, nexthop, bridge; `vrctl help` says what they "
 	     "are\n"},
 	    {"vif", NULL, EXIT_USAGE,
 	     "vrctl: vif: a verb is missing; there are add, del, get, list; `vrctl help vif` shows "
