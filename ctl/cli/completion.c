@@ -299,6 +299,7 @@ completion_words(struct vrctl *v, const char *line, FILE *out)
 	struct query q = {.out = out, .typed = ""};
 	struct fault f = {0};
 	int n, n_plain = 0;
+	bool names_file;
 
 	if (copy == NULL)
 		return;
@@ -321,12 +322,11 @@ completion_words(struct vrctl *v, const char *line, FILE *out)
 			plain[n_plain++] = words[i];
 	}
 	/* Files are what bash itself knows. */
-	if (n == 0 || strcmp(words[n - 1], "--socket") == 0 ||
-	    strcmp(words[n - 1], "--config") == 0)
-		n = 0;
-	else if (*q.typed == '-')
+	names_file = n > 0 && (strcmp(words[n - 1], "--socket") == 0 ||
+			       strcmp(words[n - 1], "--config") == 0);
+	if (n > 0 && !names_file && *q.typed == '-')
 		offer_options(&q);
-	else
+	else if (n > 0 && !names_file)
 		offer_words(v, &q, plain, n_plain);
 	free(copy);
 }

@@ -445,9 +445,12 @@ config_print_change(FILE *out, const struct config_object *have, const struct co
 		fputs("~ ", out);
 		config_print_key(out, want);
 		differences(out, "", want->kind->descriptor, have->m, want->m, 0);
-	} else {
-		fputs(want != NULL ? "+ " : "- ", out);
-		config_print(out, want != NULL ? want : have);
+	} else if (want != NULL) {
+		fputs("+ ", out);
+		config_print(out, want);
+	} else if (have != NULL) {
+		fputs("- ", out);
+		config_print(out, have);
 	}
 	fputc('\n', out);
 }

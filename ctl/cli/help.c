@@ -54,6 +54,7 @@ describe_type(const ProtobufCFieldDescriptor *f, char *out, size_t size)
 	const char *text = "number";
 	size_t at = 0;
 
+	*out = '\0';
 	if (f->type == PROTOBUF_C_TYPE_STRING)
 		text = "text";
 	else if (f->type == PROTOBUF_C_TYPE_BYTES)

@@ -8,6 +8,7 @@
  */
 #include "ctl/client/vrouter.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <poll.h>
 #include <stdarg.h>
@@ -317,6 +318,7 @@ vrouter_receive(struct vrouter *v, Vrouter__Response **answer)
 {
 	int rc = v->fd < 0 ? fail(v, -EPIPE, "not connected") : 0;
 
+	*answer = NULL;
 	while (rc == 0) {
 		rc = take(v, answer);
 		if (rc == 0)
@@ -344,6 +346,7 @@ receive_last(struct vrouter *v, Vrouter__Response **answer)
 
 	for (;;) {
 		rc = vrouter_receive(v, answer);
+		assert(rc < 0 || *answer != NULL);
 		if (rc < 0 || (*answer)->id == v->last_id || (*answer)->id == 0)
 			return rc;
 		vrouter_response_free(*answer);
