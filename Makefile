@@ -89,7 +89,8 @@ dirs := common primary fwd-worker vhost-agent ctl
 found := $(sort $(shell find $(dirs) -name '*.c' 2>/dev/null))
 TEST_SRCS := $(filter %_test.c,$(found))
 FUZZ_SRCS := $(filter %_fuzz.c,$(found) $(wildcard tests/fuzz/*.c))
-srcs := $(filter-out %_test.c %_fuzz.c,$(found))
+BENCH_TOOLS := $(filter %_bench.c,$(found))
+srcs := $(filter-out %_test.c %_fuzz.c %_bench.c,$(found))
 
 # Units: each folder's sources without main.c become one archive, of which a
 # program takes all and a test what it needs.
@@ -278,6 +279,10 @@ $(2): $(call objs,$(1)) $(call test_libs,$(1)) $(LINKFLAGS) | $(VERSION_O)
 		$$(DPDK_LDLIBS) -Wl,--start-group $(call test_libs,$(1)) -Wl,--end-group $$(OUR_SHARED)
 endef
 $(foreach t,$(TEST_SRCS),$(eval $(call test_rule,$(t),$(O)/tests/$(basename $(notdir $(t))))))
+
+# Measures one module by itself; made when asked for.
+$(BENCH_TOOLS:common/%.c=$(O)/bench/%): DPDK_LDLIBS += -lrte_fib -lrte_lpm -lrte_rib
+$(foreach t,$(BENCH_TOOLS),$(eval $(call test_rule,$(t),$(O)/bench/$(basename $(notdir $(t))))))
 
 fuzz_libs := $(foreach u,ctl fwd-worker common proto,$(call lib,$(u)))
 define fuzz_rule

@@ -34,6 +34,7 @@
 #include "common/nexthop.h"
 #include "common/port.h"
 #include "common/process.h"
+#include "common/route.h"
 #include "common/redo.h"
 #include "common/slot.h"
 #include "common/vif.h"

@@ -337,6 +337,7 @@ setup(void **state)
 	conf.vifs = 50;
 	conf.nexthops = 100;
 	conf.bridge_entries = 1000;
+	conf.routes = 1000;
 	conf.flow_entries = 100;
 	conf.labels = 10;
 	conf.region_spare_mb = 1;

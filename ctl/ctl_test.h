@@ -47,6 +47,7 @@ router_open(void **state)
 	test_conf.nexthops = 10000;
 	test_conf.vrfs = 8;
 	test_conf.bridge_entries = 1000;
+	test_conf.routes = 1000;
 	test_conf.flow_entries = 0;
 	test_conf.labels = 0;
 	test_conf.batch_stores = 1024;

@@ -31,6 +31,7 @@ SMALL = {
     "vrfs": 256,
     "labels": 1024,
     "bridge-entries": 4096,
+    "routes": 4096,
     "flow-entries": 8192,
     "guests": 16,
     "poll": "adaptive",
