@@ -122,12 +122,15 @@ numa_nodes(void)
 static void
 add_memory(struct args *a, const struct conf *c, uint64_t page)
 {
+	char text[NEED_TEXT];
 	char limits[CONF_TEXT] = "";
 	unsigned int nodes = numa_nodes();
 	struct need need;
 	size_t len = 0;
 
 	need_compute(c, page, &need);
+	need_print(&need, text);
+	log_notice("%s", text);
 	arg(a, "-m");
 	arg(a, "%llu", (unsigned long long)need.eal_mb);
 	for (unsigned int i = 0; i < nodes && len < sizeof(limits) - 16; i++)
