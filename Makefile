@@ -281,7 +281,7 @@ endef
 $(foreach t,$(TEST_SRCS),$(eval $(call test_rule,$(t),$(O)/tests/$(basename $(notdir $(t))))))
 
 # Measures one module by itself; made when asked for.
-$(BENCH_TOOLS:common/%.c=$(O)/bench/%): DPDK_LDLIBS += -lrte_fib -lrte_lpm -lrte_rib
+$(BENCH_TOOLS:common/%.c=$(O)/bench/%): DPDK_LDLIBS := -l:librte_fib.a -l:librte_lpm.a -l:librte_rib.a $(DPDK_LDLIBS)
 $(foreach t,$(BENCH_TOOLS),$(eval $(call test_rule,$(t),$(O)/bench/$(basename $(notdir $(t))))))
 
 fuzz_libs := $(foreach u,ctl fwd-worker common proto,$(call lib,$(u)))
