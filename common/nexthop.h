@@ -20,7 +20,8 @@ enum nexthop_type {
 enum nexthop_family { NEXTHOP_FAMILY_BRIDGE, NEXTHOP_FAMILY_INET, NEXTHOP_FAMILY_INET6 };
 
 enum {
-	NEXTHOP_REWRITE_MAX = 32, /* bytes of link-layer header */
+	NEXTHOP_REWRITE_MIN = 14, /* bytes of link-layer header */
+	NEXTHOP_REWRITE_MAX = 32,
 	NEXTHOP_MEMBERS_MAX = 16, /* of one composite; composites nest */
 	NEXTHOP_DEPTH_MAX = 4,    /* composites within composites */
 };

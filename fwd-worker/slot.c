@@ -340,6 +340,7 @@ worker_fill(struct slot_thread *st)
 	w->vifs = region_table(r, "vif");
 	w->nexthops = region_table(r, "nexthop");
 	w->bridge = region_table(r, "bridge");
+	w->routes = region_table(r, "route");
 	w->counters = region_table(r, "counters");
 	w->count = counters_at(w->counters, w->slot_index, 0);
 	w->no_vif = w->counters->vifs - 1;

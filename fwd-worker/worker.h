@@ -19,6 +19,7 @@
 #include "common/handshake.h"
 #include "common/idtab.h"
 #include "common/nexthop.h"
+#include "common/route.h"
 #include "common/slot.h"
 #include "common/tap.h"
 #include "common/vif.h"
@@ -52,9 +53,13 @@ struct burst {
 	uint32_t in_vif; /* counters go there; the last of the table when the port has no vif */
 	uint32_t vrf;
 	uint32_t segments; /* of all packets together */
+	/* input, and rewrite when it puts another header there */
 	uint8_t *head[BURST_MAX];
 	uint32_t len[BURST_MAX];
-	/* bridge */
+	/* ip4, ip6; input clears it: bit i, packet i is routed, and not bridged */
+	uint64_t inet;
+	uint64_t inet6;
+	/* bridge, route4, route6 */
 	uint32_t nexthop_id[BURST_MAX];
 	/* nexthop */
 	const struct nexthop *nexthop[BURST_MAX];
@@ -111,6 +116,7 @@ struct worker {
 	const struct idtab *vifs;
 	const struct idtab *nexthops;
 	const struct bridge *bridge;
+	const struct route_table *routes;
 	struct counters *counters;
 	struct vif_counters *count; /* this slot's, by vif id */
 	uint32_t no_vif;            /* index of what has no vif */

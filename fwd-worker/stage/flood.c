@@ -45,7 +45,7 @@ flood_to_vif(struct worker *w, struct burst *b, uint32_t i, uint32_t vif)
 
 	if (vif == b->in_vif)
 		return SENT;
-	e = exit_find(w, b, vif);
+	e = exit_find(w, vif);
 	if (verdict_is_drop(e.verdict))
 		return e.verdict;
 	copy = copy_make(w, b->m[i]);
@@ -76,6 +76,8 @@ flood_to_member(struct worker *w, struct burst *b, uint32_t i, const struct next
 		return DROP(NO_NEXTHOP);
 	switch ((enum nexthop_type)nh->type) {
 	case NEXTHOP_ENCAP:
+		if (nh->family != NEXTHOP_FAMILY_BRIDGE)
+			return DROP(WRONG_FAMILY);
 		return flood_to_vif(w, b, i, nh->encap.vif);
 	case NEXTHOP_FLOOD:
 		if (walk->depth + 1 == NEXTHOP_DEPTH_MAX)

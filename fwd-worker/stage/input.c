@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Input: the port's vif, counters, and a look at each header's address so that it is in the cache
- * when the next stage reads it. A slot's thread, once for each burst.
+ * Input: the port's vif, counters, and each header prefetched. IP packets whose destination MAC is
+ * the vif's own, the router's, are routed; everything else is bridged. A slot's thread, once for
+ * each burst.
  *
- * Uses port; sets in_vif, vrf, segments, head, len. To bridge.
+ * Uses port; sets in_vif, vrf, segments, head, len; clears inet, inet6. To bridge, ip4, ip6.
  */
+#include <string.h>
+
 #include <rte_cycles.h>
 #include <rte_ether.h>
 #include <rte_prefetch.h>
@@ -57,6 +60,44 @@ input_one(struct burst *b, uint32_t i)
 	return TO(BRIDGE);
 }
 
+/* The first 8 bytes of a frame without what is behind the destination MAC; also of a short one. */
+static inline uint64_t
+destination_of(const uint8_t *head)
+{
+	uint64_t bytes;
+
+	memcpy(&bytes, head, sizeof(bytes));
+	return bytes << 16;
+}
+
+static inline struct verdict
+routed_one(const uint8_t *head)
+{
+	uint16_t type_be;
+
+	memcpy(&type_be, head + offsetof(struct rte_ether_hdr, ether_type), sizeof(type_be));
+	if (__builtin_expect(type_be == RTE_BE16(RTE_ETHER_TYPE_IPV4), 1))
+		return TO(IP4);
+	return type_be == RTE_BE16(RTE_ETHER_TYPE_IPV6) ? TO(IP6) : TO(BRIDGE);
+}
+
+/* Most bursts have no packet for the router itself, or nothing else. */
+static inline void
+input_own(struct burst *b, const struct vif *vif)
+{
+	uint64_t own = destination_of(vif->mac); /* there is a reserved member behind it */
+	uint32_t found = 0;
+
+	for (uint32_t i = 0; i < b->n; i++)
+		found |= destination_of(b->head[i]) == own;
+	if (__builtin_expect(found == 0, 1))
+		return;
+	for (uint32_t i = 0; i < b->n; i++) {
+		if (destination_of(b->head[i]) == own && !verdict_is_drop(b->verdict[i]))
+			b->verdict[i] = routed_one(b->head[i]);
+	}
+}
+
 /* It is the first stage, so there is nothing but whole bursts. */
 void
 stage_input(struct worker *w, struct burst *b, const struct vec *v)
@@ -66,6 +107,7 @@ stage_input(struct worker *w, struct burst *b, const struct vec *v)
 	uint64_t bytes = 0;
 
 	b->segments = 0;
+	b->inet = b->inet6 = 0;
 	for (uint32_t i = 0; i < b->n; i++) {
 		b->verdict[i] = input_one(b, i);
 		bytes += b->len[i];
@@ -79,6 +121,7 @@ stage_input(struct worker *w, struct burst *b, const struct vec *v)
 	} else {
 		b->in_vif = vif->id;
 		b->vrf = vif->vrf;
+		input_own(b, vif);
 	}
 	if (__builtin_expect(w->from_ring, 0)) {
 		for (uint32_t k = 0; k < v->n; k++)

@@ -1,28 +1,49 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Nexthop: what happens to a packet whose lookup ended at this id. Packets of a burst often share
- * one; then it is looked at once. A slot's thread.
+ * Nexthop: what happens to a packet whose lookup ended at this id. A bridged packet needs a nexthop
+ * of family bridge, a routed one of its own family: what one does with frames is nonsense for
+ * another. Packets of a burst often share a nexthop; then it is looked at once. A slot's thread.
  *
- * Uses nexthop_id; sets nexthop. To flood, output.
+ * Uses nexthop_id, inet, inet6; sets nexthop. To flood, rewrite, output.
  */
 #include "fwd-worker/stage.h"
 
+static inline enum nexthop_family
+family_of(const struct burst *b, uint32_t i)
+{
+	if ((b->inet >> i & 1) != 0)
+		return NEXTHOP_FAMILY_INET;
+	return (b->inet6 >> i & 1) != 0 ? NEXTHOP_FAMILY_INET6 : NEXTHOP_FAMILY_BRIDGE;
+}
+
 static struct verdict
-nexthop_verdict(const struct nexthop *nh)
+nexthop_verdict(const struct nexthop *nh, enum nexthop_family family)
 {
 	if (nh == NULL)
 		return DROP(NO_NEXTHOP);
-	switch ((enum nexthop_type)nh->type) {
-	case NEXTHOP_DISCARD:
+	if (nh->type == NEXTHOP_DISCARD)
 		return DROP(DISCARD);
+	if (nh->family != family)
+		return DROP(WRONG_FAMILY);
+	switch ((enum nexthop_type)nh->type) {
 	case NEXTHOP_ENCAP:
-		return TO(OUTPUT);
+		return family == NEXTHOP_FAMILY_BRIDGE ? TO(OUTPUT) : TO(REWRITE);
 	case NEXTHOP_FLOOD:
 		return TO(FLOOD);
+	case NEXTHOP_DISCARD:
 	case NEXTHOP_TYPES:
 		break;
 	}
 	return DROP(NO_NEXTHOP);
+}
+
+/* Whether all packets of the burst, also those that are not in 'v', are of one family. */
+static inline bool
+is_one_family(const struct burst *b)
+{
+	uint64_t all = UINT64_MAX >> (64 - b->n);
+
+	return (b->inet | b->inet6) == 0 || b->inet == all || b->inet6 == all;
 }
 
 static inline bool
@@ -40,9 +61,9 @@ nexthop_all(struct worker *w, struct burst *b, const struct vec *v, bool whole)
 {
 	uint32_t id = b->nexthop_id[v->i[0]];
 	const struct nexthop *nh = nexthop_lookup(w->nexthops, id);
-	struct verdict verdict = nexthop_verdict(nh);
+	struct verdict verdict = nexthop_verdict(nh, family_of(b, v->i[0]));
 
-	if (__builtin_expect(is_one_id(b, v, whole), 1)) {
+	if (__builtin_expect(is_one_family(b) && is_one_id(b, v, whole), 1)) {
 		for (uint32_t k = 0; k < v->n; k++)
 			b->nexthop[vec_at(v, k, whole)] = nh;
 		for (uint32_t k = 0; k < v->n; k++)
@@ -54,7 +75,7 @@ nexthop_all(struct worker *w, struct burst *b, const struct vec *v, bool whole)
 
 		nh = nexthop_lookup(w->nexthops, b->nexthop_id[i]);
 		b->nexthop[i] = nh;
-		b->verdict[i] = nexthop_verdict(nh);
+		b->verdict[i] = nexthop_verdict(nh, family_of(b, i));
 	}
 }
 

@@ -15,17 +15,13 @@
 #include "fwd-worker/stage.h"
 
 struct exit_way
-exit_find(const struct worker *w, const struct burst *b, uint32_t vif_id)
+exit_find(const struct worker *w, uint32_t vif_id)
 {
 	const struct vif *vif = vif_lookup(w->vifs, vif_id);
 	struct exit_way e = {.verdict = SENT, .vif = vif_id};
 
 	if (__builtin_expect(vif == NULL, 0)) {
 		e.verdict = DROP(NO_VIF);
-		return e;
-	}
-	if (__builtin_expect(vif_id == b->in_vif, 0)) {
-		e.verdict = DROP(SAME_VIF);
 		return e;
 	}
 	if (__builtin_expect(vif->port < 0 || (uint32_t)vif->port >= w->n_ports ||
@@ -37,6 +33,18 @@ exit_find(const struct worker *w, const struct burst *b, uint32_t vif_id)
 	e.mtu = vif->mtu;
 	e.port = (uint16_t)vif->port;
 	e.tx = &w->tx[vif->port];
+	return e;
+}
+
+/* A bridged packet that went back would loop; a routed one may have a router on its own side. */
+static inline struct exit_way
+exit_of(const struct worker *w, const struct burst *b, const struct nexthop *nh)
+{
+	struct exit_way e = exit_find(w, nh->encap.vif);
+
+	if (__builtin_expect(nh->encap.vif == b->in_vif, 0) &&
+	    nh->family == NEXTHOP_FAMILY_BRIDGE && !verdict_is_drop(e.verdict))
+		e.verdict = DROP(SAME_VIF);
 	return e;
 }
 
@@ -170,22 +178,28 @@ output_plain(struct worker *w, struct burst *b, const struct vec *v, const struc
 	return true;
 }
 
-/* Ways already worked out in this burst, found by the nexthop's address. */
+/* Ways already worked out in this burst, found by vif and family. */
 enum { EXITS_KEPT = 16 };
 struct exits_kept {
-	const struct nexthop *nh[EXITS_KEPT];
+	uint64_t key[EXITS_KEPT]; /* 0: none */
 	struct exit_way e[EXITS_KEPT];
 };
+
+static inline uint64_t
+exit_key(const struct nexthop *nh)
+{
+	return (uint64_t)nh->encap.vif << 8 | nh->family | UINT64_C(1) << 63;
+}
 
 static inline const struct exit_way *
 exit_kept(const struct worker *w, const struct burst *b, const struct nexthop *nh,
 	  struct exits_kept *kept)
 {
-	uint32_t at = (uint32_t)((uintptr_t)nh / sizeof(*nh)) % EXITS_KEPT;
+	uint32_t at = nh->encap.vif % EXITS_KEPT;
 
-	if (__builtin_expect(kept->nh[at] != nh, 0)) {
-		kept->nh[at] = nh;
-		kept->e[at] = exit_find(w, b, nh->encap.vif);
+	if (__builtin_expect(kept->key[at] != exit_key(nh), 0)) {
+		kept->key[at] = exit_key(nh);
+		kept->e[at] = exit_of(w, b, nh);
 	}
 	return &kept->e[at];
 }
@@ -195,7 +209,7 @@ output_each(struct worker *w, struct burst *b, const struct vec *v)
 {
 	struct exits_kept kept;
 
-	memset(kept.nh, 0, sizeof(kept.nh));
+	memset(kept.key, 0, sizeof(kept.key));
 	for (uint32_t k = 0; k < v->n; k++) {
 		uint32_t i = v->i[k];
 		const struct exit_way *e = exit_kept(w, b, b->nexthop[i], &kept);
@@ -219,14 +233,26 @@ is_one_nexthop(const struct burst *b, const struct vec *v, bool whole)
 	return differ == 0;
 }
 
+/* Routes that lead through one vif to many neighbours. */
+static inline bool
+is_one_exit(const struct burst *b, const struct vec *v)
+{
+	uint64_t key = exit_key(b->nexthop[v->i[0]]);
+
+	for (uint32_t k = 1; k < v->n; k++)
+		if (exit_key(b->nexthop[v->i[k]]) != key)
+			return false;
+	return true;
+}
+
 static inline bool
 output_together(struct worker *w, struct burst *b, const struct vec *v, bool whole)
 {
 	struct exit_way e;
 
-	if (!is_one_nexthop(b, v, whole))
+	if (!is_one_nexthop(b, v, whole) && !is_one_exit(b, v))
 		return false;
-	e = exit_find(w, b, b->nexthop[v->i[0]]->encap.vif);
+	e = exit_of(w, b, b->nexthop[v->i[0]]);
 	return !verdict_is_drop(e.verdict) && output_plain(w, b, v, &e, whole);
 }
 

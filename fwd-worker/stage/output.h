@@ -14,8 +14,7 @@ struct exit_way {
 	struct tx_port *tx;
 };
 
-/* Towards 'vif' for packets that came in by b->in_vif. */
-struct exit_way exit_find(const struct worker *w, const struct burst *b, uint32_t vif);
+struct exit_way exit_find(const struct worker *w, uint32_t vif);
 
 /* Puts one packet of 'len' bytes into the way's group; counts nothing. SENT, or why not. */
 struct verdict exit_take(struct worker *w, const struct burst *b, const struct exit_way *e,

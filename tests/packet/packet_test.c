@@ -4,6 +4,7 @@
  * drops.def and each nexthop type of nexthop_types.def needs a test here, or this does not link.
  * After every test all mbufs must be back in the pool.
  */
+#include <arpa/inet.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -226,6 +227,216 @@ drop_RING_FULL(void **state)
 		rte_pktmbuf_free(m);
 }
 
+/* --- packets to be routed --------------------------------------------------------------------- */
+
+enum { ETHER = 14, IP4 = 20, IP6 = 40, UDP = 8, TTL_AT = ETHER + 8, SUM_AT = ETHER + 10 };
+
+/* What guests 2 and 3 get in front of an IPv4 and an IPv6 packet, and 2 with a VLAN tag. */
+#define TO_2_INET  "\x02\0\0\0\0\x02\0\0\x5e\0\x01\0\x08\0"
+#define TO_3_INET  "\x02\0\0\0\0\x03\0\0\x5e\0\x01\0\x08\0"
+#define TO_2_INET6 "\x02\0\0\0\0\x02\0\0\x5e\0\x01\0\x86\xdd"
+#define TO_2_VLAN  "\x02\0\0\0\0\x02\0\0\x5e\0\x01\0\x81\0\0\x64\x08\0"
+
+/* 10.2.0.0/16 and fd00:2::/32 lead to guest 2 through 21 and 31, 10.3.0.0/16 to guest 3 by 22. */
+static void
+routed_network(void)
+{
+	rig_rewrite(21, NEXTHOP_FAMILY_INET, 2, TO_2_INET, 14);
+	rig_rewrite(22, NEXTHOP_FAMILY_INET, 3, TO_3_INET, 14);
+	rig_rewrite(31, NEXTHOP_FAMILY_INET6, 2, TO_2_INET6, 14);
+	rig_route(VRF, "10.2.0.0", 16, 21);
+	rig_route(VRF, "10.3.0.0", 16, 22);
+	rig_route(VRF, "fd00:2::", 32, 31);
+}
+
+static uint16_t
+sum_of(const uint8_t *p, uint32_t len)
+{
+	uint32_t sum = 0;
+
+	for (uint32_t i = 0; i < len; i += 2)
+		sum += (uint32_t)p[i] << 8 | p[i + 1];
+	sum = (sum >> 16) + (sum & 0xffff);
+	return (uint16_t)((sum >> 16) + (sum & 0xffff));
+}
+
+/* Of the IPv4 header in a frame, with this many bytes. */
+static void
+checksum_set(uint8_t *frame, uint32_t header)
+{
+	uint16_t sum;
+
+	frame[SUM_AT] = frame[SUM_AT + 1] = 0;
+	sum = (uint16_t)~sum_of(frame + ETHER, header);
+	frame[SUM_AT] = (uint8_t)(sum >> 8);
+	frame[SUM_AT + 1] = (uint8_t)sum;
+}
+
+/* A UDP packet to the router's MAC; returns its length. */
+static uint32_t
+udp4(uint8_t *frame, const char *destination, uint8_t ttl, uint32_t payload)
+{
+	static const uint8_t ip[IP4] = {0x45, 0, 0, 0, 0x12, 0x34, 0, 0, 0, 17, 0, 0, 10, 1, 0, 9};
+	uint32_t total = IP4 + UDP + payload;
+
+	memset(frame, 0, ETHER + total);
+	memcpy(frame, RIG_ROUTER_MAC "\x02\0\0\0\0\x01\x08\0", ETHER);
+	memcpy(frame + ETHER, ip, IP4);
+	frame[ETHER + 2] = (uint8_t)(total >> 8);
+	frame[ETHER + 3] = (uint8_t)total;
+	frame[TTL_AT] = ttl;
+	assert_int_equal(inet_pton(AF_INET, destination, frame + ETHER + 16), 1);
+	checksum_set(frame, IP4);
+	return ETHER + total;
+}
+
+static uint32_t
+udp6(uint8_t *frame, const char *destination, uint8_t hops, uint32_t payload)
+{
+	uint32_t behind = UDP + payload;
+
+	memset(frame, 0, ETHER + IP6 + behind);
+	memcpy(frame, RIG_ROUTER_MAC "\x02\0\0\0\0\x01\x86\xdd\x60", ETHER + 1);
+	frame[ETHER + 4] = (uint8_t)(behind >> 8);
+	frame[ETHER + 5] = (uint8_t)behind;
+	frame[ETHER + 6] = 17;
+	frame[ETHER + 7] = hops;
+	assert_int_equal(inet_pton(AF_INET6, "fd00:1::9", frame + ETHER + 8), 1);
+	assert_int_equal(inet_pton(AF_INET6, destination, frame + ETHER + 24), 1);
+	return ETHER + IP6 + behind;
+}
+
+static void
+drop_BAD_IP_HEADER(void **state)
+{
+	static const struct {
+		uint32_t at;
+		uint8_t byte;
+	} wrong4[] =
+	    {
+		{ETHER, 0x55},     /* version 5 */
+		{ETHER, 0x44},     /* a header of 16 bytes */
+		{ETHER, 0x4f},     /* of 60, in a packet of 38 */
+		{ETHER + 3, 19},   /* shorter than its header */
+		{ETHER + 3, 39},   /* longer than the frame */
+		{ETHER + 2, 0xff}, /* much longer */
+	    },
+	  wrong6[] = {{ETHER, 0x40}, {ETHER + 5, UDP + 11}, {ETHER + 4, 1}};
+	uint8_t frame[128];
+	uint32_t n = 0;
+
+	(void)state;
+	routed_network();
+	for (size_t i = 0; i < RTE_DIM(wrong4); i++, n++) {
+		uint32_t len = udp4(frame, "10.2.0.1", 64, 10);
+
+		frame[wrong4[i].at] = wrong4[i].byte;
+		checksum_set(frame, IP4);
+		rig_put_bytes(1, frame, len);
+	}
+	for (size_t i = 0; i < RTE_DIM(wrong6); i++, n++) {
+		uint32_t len = udp6(frame, "fd00:2::1", 64, 10);
+
+		frame[wrong6[i].at] = wrong6[i].byte;
+		rig_put_bytes(1, frame, len);
+	}
+	udp4(frame, "10.2.0.1", 64, 10);
+	rig_put_bytes(1, frame, ETHER + IP4 - 1);
+	rig_put_bytes(1, frame, ETHER);
+	udp6(frame, "fd00:2::1", 64, 10);
+	rig_put_bytes(1, frame, ETHER + IP6 - 1);
+	rig_run();
+	expect_drop(DROP_BAD_IP_HEADER, n + 3);
+}
+
+static void
+drop_BAD_IP_CHECKSUM(void **state)
+{
+	uint8_t frame[128];
+	uint32_t len = udp4(frame, "10.2.0.1", 64, 10);
+
+	(void)state;
+	routed_network();
+	rig_put_flags(1, frame, len, RTE_MBUF_F_RX_IP_CKSUM_BAD);
+	frame[SUM_AT] ^= 1;
+	rig_put_bytes(1, frame, len);
+	frame[SUM_AT] = frame[SUM_AT + 1] = 0;
+	rig_put_bytes(1, frame, len);
+	rig_run();
+	expect_drop(DROP_BAD_IP_CHECKSUM, 3);
+}
+
+static void
+drop_TTL_EXPIRED(void **state)
+{
+	uint8_t frame[128];
+
+	(void)state;
+	routed_network();
+	rig_put_bytes(1, frame, udp4(frame, "10.2.0.1", 1, 10));
+	rig_put_bytes(1, frame, udp4(frame, "10.2.0.1", 0, 10));
+	rig_put_bytes(1, frame, udp6(frame, "fd00:2::1", 1, 10));
+	rig_put_bytes(1, frame, udp6(frame, "fd00:2::1", 0, 10));
+	rig_run();
+	expect_drop(DROP_TTL_EXPIRED, 4);
+}
+
+static void
+drop_NO_ROUTE(void **state)
+{
+	uint8_t frame[128];
+
+	(void)state;
+	routed_network();
+	rig_route(VRF + 1, "10.0.0.0", 8, 21);
+	rig_route(VRF + 1, "::", 0, 31);
+	rig_put_bytes(1, frame, udp4(frame, "10.4.0.1", 64, 10));
+	rig_put_bytes(1, frame, udp6(frame, "fd00:3::1", 64, 10));
+	rig_run();
+	expect_drop(DROP_NO_ROUTE, 2);
+}
+
+static void
+drop_WRONG_FAMILY(void **state)
+{
+	uint8_t frame[128];
+
+	(void)state;
+	routed_network();
+	rig_bridge(VRF, "02:00:00:00:00:09", 21);
+	rig_put(1, 9, 60);
+	rig_flood(40, 1, (uint32_t[]){21});
+	rig_bridge(VRF, "02:00:00:00:00:08", 40);
+	rig_put(1, 8, 60);
+	rig_route(VRF, "10.4.0.0", 16, 12);
+	rig_put_bytes(1, frame, udp4(frame, "10.4.0.1", 64, 10));
+	rig_route(VRF, "10.5.0.0", 16, 31);
+	rig_put_bytes(1, frame, udp4(frame, "10.5.0.1", 64, 10));
+	rig_route(VRF, "10.6.0.0", 16, 40);
+	rig_put_bytes(1, frame, udp4(frame, "10.6.0.1", 64, 10));
+	rig_route(VRF, "fd00:4::", 32, 21);
+	rig_put_bytes(1, frame, udp6(frame, "fd00:4::1", 64, 10));
+	rig_run();
+	expect_drop(DROP_WRONG_FAMILY, 6);
+}
+
+static void
+drop_NO_HEADROOM(void **state)
+{
+	uint8_t frame[128];
+
+	(void)state;
+	routed_network();
+	rig_rewrite(21, NEXTHOP_FAMILY_INET, 2, TO_2_VLAN, 18);
+	rig_headroom(3);
+	rig_put_bytes(1, frame, udp4(frame, "10.2.0.1", 64, 10));
+	rig_headroom(4);
+	rig_put_bytes(1, frame, udp4(frame, "10.2.0.1", 64, 10));
+	rig_run();
+	expect_drop(DROP_NO_HEADROOM, 1);
+	assert_int_equal(rig_count(2), 1);
+}
+
 /* --- one for each nexthop type ---------------------------------------------------------------- */
 
 static void
@@ -273,6 +484,294 @@ nexthop_FLOOD(void **state)
 		assert_false(rig_take(port, &f));
 		assert_int_equal(rig_counters(port)->tx_bytes, 18);
 	}
+}
+
+/* --- routing ---------------------------------------------------------------------------------- */
+
+static void
+a_routed_packet_gets_the_nexthops_header_and_loses_a_hop(void **state)
+{
+	uint8_t in_frame[128], wanted[128];
+	const struct rig_frame *f;
+	uint32_t len;
+
+	(void)state;
+	routed_network();
+	len = udp4(in_frame, "10.2.7.1", 64, 10);
+	udp4(wanted, "10.2.7.1", 63, 10);
+	memcpy(wanted, TO_2_INET, ETHER);
+	rig_put_bytes(1, in_frame, len);
+	rig_run();
+	assert_true(rig_take(2, &f));
+	assert_int_equal(f->len, len);
+	assert_memory_equal(f->bytes, wanted, len);
+	assert_int_equal(rig_counters(2)->tx_packets, 1);
+	assert_int_equal(rig_counters(2)->tx_bytes, len);
+
+	len = udp6(in_frame, "fd00:2::7", 64, 10);
+	udp6(wanted, "fd00:2::7", 63, 10);
+	memcpy(wanted, TO_2_INET6, ETHER);
+	rig_put_bytes(1, in_frame, len);
+	rig_run();
+	assert_true(rig_take(2, &f));
+	assert_int_equal(f->len, len);
+	assert_memory_equal(f->bytes, wanted, len);
+}
+
+static void
+the_longest_prefix_decides(void **state)
+{
+	static const struct {
+		const char *destination;
+		uint32_t port; /* 0: no route */
+	} cases[] = {{"10.2.0.1", 2},    {"10.2.3.1", 3}, {"10.2.3.4", 2},  {"10.2.3.5", 3},
+		     {"10.2.4.0", 2},    {"11.2.3.4", 0}, {"fd00:2::1", 2}, {"fd00:2:3::1", 3},
+		     {"fd00:2:3::4", 2}, {"fd00:3::1", 0}};
+	uint8_t frame[128];
+
+	(void)state;
+	routed_network();
+	rig_rewrite(32, NEXTHOP_FAMILY_INET6, 3, TO_2_INET6, 14);
+	rig_route(VRF, "10.2.3.0", 24, 22);
+	rig_route(VRF, "10.2.3.4", 32, 21);
+	rig_route(VRF, "fd00:2:3::", 48, 32);
+	rig_route(VRF, "fd00:2:3::4", 128, 31);
+	for (size_t i = 0; i < RTE_DIM(cases); i++) {
+		bool inet6 = strchr(cases[i].destination, ':') != NULL;
+		uint32_t before[] = {0, 0, rig_count(2), rig_count(3)};
+		uint64_t drops = rig_drops(1, DROP_NO_ROUTE);
+
+		rig_put_bytes(1, frame, (inet6 ? udp6 : udp4)(frame, cases[i].destination, 64, 10));
+		rig_run();
+		assert_int_equal(rig_count(2), before[2] + (cases[i].port == 2));
+		assert_int_equal(rig_count(3), before[3] + (cases[i].port == 3));
+		assert_int_equal(rig_drops(1, DROP_NO_ROUTE), drops + (cases[i].port == 0));
+	}
+}
+
+static void
+a_default_route_is_for_what_no_other_is_for(void **state)
+{
+	uint8_t frame[128];
+
+	(void)state;
+	routed_network();
+	rig_route(VRF, "0.0.0.0", 0, 22);
+	rig_put_bytes(1, frame, udp4(frame, "192.0.2.1", 64, 10));
+	rig_put_bytes(1, frame, udp4(frame, "10.2.0.1", 64, 10));
+	rig_run();
+	assert_int_equal(rig_count(3), 1);
+	assert_int_equal(rig_count(2), 1);
+}
+
+static void
+the_checksum_is_right_after_every_ttl(void **state)
+{
+	const struct rig_frame *f;
+	uint8_t frame[128];
+
+	(void)state;
+	routed_network();
+	for (uint32_t ttl = 2; ttl <= 255; ttl++) {
+		uint32_t len = udp4(frame, "10.2.0.1", (uint8_t)ttl, 10);
+
+		frame[ETHER + 4] = (uint8_t)(ttl * 37);
+		frame[ETHER + 5] = (uint8_t)(ttl * 91);
+		checksum_set(frame, IP4);
+		rig_put_bytes(1, frame, len);
+		rig_run();
+		assert_true(rig_take(2, &f));
+		assert_int_equal(f->bytes[TTL_AT], ttl - 1);
+		assert_int_equal(sum_of(f->bytes + ETHER, IP4), 0xffff);
+	}
+}
+
+static void
+a_checksum_whose_update_carries_is_right(void **state)
+{
+	const struct rig_frame *f;
+	uint8_t frame[128];
+	uint32_t sum;
+
+	(void)state;
+	routed_network();
+	for (uint32_t id = 0; id < 65536; id++) {
+		uint32_t len = udp4(frame, "10.2.0.1", 64, 0);
+
+		frame[ETHER + 4] = (uint8_t)(id >> 8);
+		frame[ETHER + 5] = (uint8_t)id;
+		checksum_set(frame, IP4);
+		sum = (uint32_t)frame[SUM_AT] << 8 | frame[SUM_AT + 1];
+		if (sum < 0xfe80 && sum > 0x40)
+			continue;
+		rig_put_bytes(1, frame, len);
+		rig_run();
+		assert_true(rig_take(2, &f));
+		assert_int_equal(sum_of(f->bytes + ETHER, IP4), 0xffff);
+	}
+}
+
+static void
+options_pass_untouched(void **state)
+{
+	uint8_t frame[128];
+	const struct rig_frame *f;
+	uint32_t len = udp4(frame, "10.2.0.1", 64, 12);
+
+	(void)state;
+	routed_network();
+	frame[ETHER] = 0x46;
+	memcpy(frame + ETHER + IP4, "\x94\x04\0\0", 4); /* router alert */
+	checksum_set(frame, 24);
+	rig_put_bytes(1, frame, len);
+	rig_run();
+	assert_true(rig_take(2, &f));
+	assert_memory_equal(f->bytes + ETHER + IP4, "\x94\x04\0\0", 4);
+	assert_int_equal(sum_of(f->bytes + ETHER, 24), 0xffff);
+}
+
+static void
+a_port_that_checked_the_checksum_is_believed(void **state)
+{
+	uint8_t frame[128];
+	uint32_t len = udp4(frame, "10.2.0.1", 64, 10);
+
+	(void)state;
+	routed_network();
+	frame[SUM_AT] ^= 1;
+	rig_put_flags(1, frame, len, RTE_MBUF_F_RX_IP_CKSUM_GOOD);
+	rig_run();
+	assert_int_equal(rig_count(2), 1);
+}
+
+static void
+what_is_for_the_router_and_no_ip_is_bridged(void **state)
+{
+	uint8_t frame[128];
+	uint32_t len = udp4(frame, "10.2.0.1", 64, 10);
+
+	(void)state;
+	routed_network();
+	frame[13] = 0x06; /* ARP */
+	rig_put_bytes(1, frame, len);
+	rig_run();
+	expect_drop(DROP_NO_BRIDGE_ENTRY, 1);
+	rig_bridge(VRF, "00:00:5e:00:01:00", 12);
+	rig_put_bytes(1, frame, len);
+	rig_run();
+	assert_int_equal(rig_count(2), 1);
+}
+
+static void
+ip_between_guests_is_bridged(void **state)
+{
+	uint8_t frame[128];
+	const struct rig_frame *f;
+	uint32_t len = udp4(frame, "10.3.0.1", 1, 10);
+
+	(void)state;
+	routed_network();
+	memcpy(frame, "\x02\0\0\0\0\x02", 6);
+	rig_put_bytes(1, frame, len);
+	rig_run();
+	assert_true(rig_take(2, &f));
+	assert_memory_equal(f->bytes, frame, len);
+}
+
+static void
+bridged_and_routed_packets_of_one_burst_keep_their_order(void **state)
+{
+	uint32_t seen[4] = {0}; /* of each kind, among which order does not matter */
+	const struct rig_frame *f;
+	uint8_t frame[128];
+
+	(void)state;
+	routed_network();
+	for (uint8_t i = 0; i < 32; i++) {
+		uint32_t len;
+
+		switch (i % 4) {
+		case 0:
+			len = udp4(frame, "10.2.0.1", 64, 1);
+			break;
+		case 1:
+			len = udp4(frame, "10.3.0.1", 64, 1);
+			break;
+		case 2:
+			len = udp6(frame, "fd00:2::1", 64, 1);
+			break;
+		default:
+			len = udp4(frame, "10.2.0.1", 64, 1);
+			memcpy(frame, "\x02\0\0\0\0\x03", 6);
+			break;
+		}
+		frame[len - 1] = i;
+		rig_put_bytes(1, frame, len);
+	}
+	rig_run();
+	for (uint32_t n = 0; n < 32; n++) {
+		uint32_t port = n < 16 ? 2 : 3;
+		uint8_t kind;
+
+		assert_true(rig_take(port, &f));
+		kind = f->bytes[f->len - 1] % 4;
+		assert_int_equal(f->bytes[f->len - 1] / 4, seen[kind]++);
+		assert_int_equal(kind % 2, port - 2);
+		assert_int_equal(f->bytes[5], port);
+	}
+}
+
+static void
+a_routed_packet_may_go_back_where_it_came_from(void **state)
+{
+	uint8_t frame[128];
+
+	(void)state;
+	routed_network();
+	rig_rewrite(23, NEXTHOP_FAMILY_INET, 1, TO_2_INET, 14);
+	rig_route(VRF, "10.4.0.0", 16, 23);
+	rig_put_bytes(1, frame, udp4(frame, "10.4.0.1", 64, 10));
+	rig_run();
+	assert_int_equal(rig_count(1), 1);
+}
+
+static void
+a_longer_header_takes_headroom(void **state)
+{
+	uint8_t in_frame[128], wanted[128];
+	const struct rig_frame *f;
+	uint32_t len = udp4(in_frame, "10.2.0.1", 64, 10);
+
+	(void)state;
+	routed_network();
+	rig_rewrite(21, NEXTHOP_FAMILY_INET, 2, TO_2_VLAN, 18);
+	udp4(wanted, "10.2.0.1", 63, 10);
+	rig_put_bytes(1, in_frame, len);
+	rig_run();
+	assert_true(rig_take(2, &f));
+	assert_int_equal(f->len, len + 4);
+	assert_memory_equal(f->bytes, TO_2_VLAN, 18);
+	assert_memory_equal(f->bytes + 18, wanted + ETHER, len - ETHER);
+	assert_int_equal(rig_counters(2)->tx_bytes, len + 4);
+}
+
+static void
+chained_packets_are_routed_whole(void **state)
+{
+	static uint8_t frame[9000];
+	const struct rig_frame *f;
+	uint32_t len = udp4(frame, "10.2.0.1", 64, 8000);
+
+	(void)state;
+	routed_network();
+	rig_vif(2, VRF, 2, 9000);
+	for (uint32_t i = ETHER + IP4; i < len; i++)
+		frame[i] = (uint8_t)(i * 7 + i / 251);
+	rig_put_bytes(1, frame, len);
+	rig_run();
+	assert_true(rig_take(2, &f));
+	assert_int_equal(f->len, len);
+	assert_memory_equal(f->bytes + ETHER + IP4, frame + ETHER + IP4, len - ETHER - IP4);
 }
 
 /* --- bursts ----------------------------------------------------------------------------------- */
@@ -649,6 +1148,78 @@ a_frame_for_which_mbufs_are_too_few_is_counted(void **state)
 	rig_pool_refill();
 }
 
+/* A TCP segment to be routed, to guest 7 on a tap; its length. */
+static uint32_t
+routed_tcp_frame(struct tap_frame *f, uint32_t payload)
+{
+	uint32_t len = tcp_frame(f, 0, payload), total = len - ETHER;
+
+	memcpy(f->bytes, RIG_ROUTER_MAC, 6);
+	f->bytes[ETHER + 2] = (uint8_t)(total >> 8);
+	f->bytes[ETHER + 3] = (uint8_t)total;
+	memcpy(f->bytes + ETHER + 16, "\x0a\x07\0\x02", 4);
+	checksum_set(f->bytes, IP4);
+	if (payload > 1460) {
+		f->header.hdr.gso_type = VIRTIO_NET_HDR_GSO_TCPV4;
+		f->header.hdr.gso_size = 1448;
+		f->header.hdr.hdr_len = 54;
+	}
+	return len;
+}
+
+static void
+tso_frames_are_routed_from_tap_to_tap_with_their_wishes(void **state)
+{
+	static const uint32_t payloads[] = {100, 1461, 1994, 4042, 20000, 65481};
+	static const struct {
+		const char *bytes;
+		uint16_t len;
+	} headers[] = {{TO_2_INET, 14}, {TO_2_VLAN, 18}};
+
+	(void)state;
+	rig_route(VRF, "10.7.0.0", 16, 27);
+	rig_vif(7, VRF, 7, MTU + 4);
+	for (size_t i = 0; i < RTE_DIM(headers) * RTE_DIM(payloads); i++) {
+		uint32_t payload = payloads[i % RTE_DIM(payloads)];
+		uint16_t l2 = headers[i / RTE_DIM(payloads)].len;
+		uint32_t len = routed_tcp_frame(&in, payload);
+
+		rig_rewrite(27, NEXTHOP_FAMILY_INET, 7, headers[i / RTE_DIM(payloads)].bytes, l2);
+		tap_put(6, &in, len);
+		rig_run();
+		assert_int_equal(tap_take(7, &out), len + l2 - ETHER);
+		assert_int_equal(out.header.hdr.flags, VIRTIO_NET_HDR_F_NEEDS_CSUM);
+		assert_int_equal(out.header.hdr.gso_type, in.header.hdr.gso_type);
+		assert_int_equal(out.header.hdr.gso_size, in.header.hdr.gso_size);
+		assert_int_equal(out.header.hdr.csum_start, l2 + IP4);
+		assert_int_equal(out.header.hdr.csum_offset, 16);
+		if (payload > 1460)
+			assert_int_equal(out.header.hdr.hdr_len, l2 + IP4 + 20);
+		assert_int_equal(out.bytes[l2 + 8], 63);
+		assert_int_equal(sum_of(out.bytes + l2, IP4), 0xffff);
+		assert_memory_equal(out.bytes + l2 + IP4, in.bytes + ETHER + IP4,
+				    len - ETHER - IP4);
+	}
+}
+
+static void
+a_checksum_is_completed_behind_a_longer_header(void **state)
+{
+	uint32_t len = routed_tcp_frame(&in, 4), sum;
+	const struct rig_frame *f;
+
+	(void)state;
+	rig_route(VRF, "10.7.0.0", 16, 27);
+	rig_rewrite(27, NEXTHOP_FAMILY_INET, 2, TO_2_VLAN, 18);
+	tap_put(6, &in, len);
+	rig_run();
+	assert_true(rig_take(2, &f));
+	assert_int_equal(f->len, len + 4);
+	assert_int_equal(f->ol_flags & RTE_MBUF_F_TX_L4_MASK, 0);
+	sum = 0x141e + (uint32_t)sum_of(f->bytes + 18 + IP4, 24);
+	assert_int_equal((sum >> 16) + (sum & 0xffff), 0xffff);
+}
+
 #define TEST(function)                                                 \
 	{                                                              \
 #function, function, network, nothing_is_missing, NULL \
@@ -670,6 +1241,19 @@ main(void)
 	{"nexthop " name, nexthop_##NAME, network, nothing_is_missing, NULL},
 #include "common/nexthop_types.def"
 #undef NEXTHOP_TYPE
+	    TEST(a_routed_packet_gets_the_nexthops_header_and_loses_a_hop),
+	    TEST(the_longest_prefix_decides),
+	    TEST(a_default_route_is_for_what_no_other_is_for),
+	    TEST(the_checksum_is_right_after_every_ttl),
+	    TEST(a_checksum_whose_update_carries_is_right),
+	    TEST(options_pass_untouched),
+	    TEST(a_port_that_checked_the_checksum_is_believed),
+	    TEST(what_is_for_the_router_and_no_ip_is_bridged),
+	    TEST(ip_between_guests_is_bridged),
+	    TEST(bridged_and_routed_packets_of_one_burst_keep_their_order),
+	    TEST(a_routed_packet_may_go_back_where_it_came_from),
+	    TEST(a_longer_header_takes_headroom),
+	    TEST(chained_packets_are_routed_whole),
 	    TEST(packets_of_one_burst_part_and_keep_their_order),
 	    TEST(entry_of_another_vrf_is_not_found),
 	    TEST(a_flood_that_loses_some_copies_sends_the_others),
@@ -685,6 +1269,8 @@ main(void)
 	    TAP_TEST(a_checksum_is_completed_for_a_port_that_cannot),
 	    TAP_TEST(a_tso_frame_does_not_fit_a_port_that_cannot_cut_it_up),
 	    TAP_TEST(a_verified_checksum_stays_verified),
+	    TAP_TEST(tso_frames_are_routed_from_tap_to_tap_with_their_wishes),
+	    TAP_TEST(a_checksum_is_completed_behind_a_longer_header),
 	    TAP_TEST(frames_wait_in_the_tap_while_the_pool_is_dry),
 	    TAP_TEST(a_frame_for_which_mbufs_are_too_few_is_counted),
 	};

@@ -2,6 +2,8 @@
 /* A worker without processes. See rig.h. The test's only thread. */
 #include "tests/packet/rig.h"
 
+#include <arpa/inet.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +19,7 @@
 #include "common/handshake.h"
 #include "common/pkt.h"
 #include "common/pool.h"
+#include "common/route.h"
 #include "fwd-worker/receive.h"
 
 enum { IDS = 64, ENTRIES = 64, NO_VIF = IDS, PEERS_HAND = RIG_PEER_SLOT };
@@ -36,10 +39,12 @@ static struct {
 	struct grace *grace;
 	struct idtab_writer *vifs, *nexthops;
 	struct bridge_writer *bridge;
+	struct route_writer *routes;
 	struct port_fake ports[RIG_PORTS];
 	int taps[2]; /* the tests' ends */
 	struct rte_mbuf *drained[4096];
 	uint32_t n_drained;
+	uint16_t headroom; /* of packets put in, and 1; 0: the usual */
 	struct rig_frame taken;
 } rig;
 
@@ -200,16 +205,19 @@ tables_reset(struct worker *w)
 	struct idtab *vifs = zeroed(idtab_size(IDS, sizeof(struct vif)));
 	struct idtab *nexthops = zeroed(idtab_size(IDS, sizeof(struct nexthop)));
 	struct bridge *bridge = zeroed(bridge_size(ENTRIES));
+	struct route_table *routes = zeroed(route_table_size(IDS, ENTRIES));
 	size_t size = sizeof(struct counters) + (IDS + 1) * sizeof(struct vif_counters);
 
 	if (rig.grace != NULL) {
 		idtab_writer_destroy(rig.vifs);
 		idtab_writer_destroy(rig.nexthops);
 		bridge_writer_destroy(rig.bridge);
+		route_writer_destroy(rig.routes);
 		grace_destroy(rig.grace);
 		free((void *)(uintptr_t)w->vifs);
 		free((void *)(uintptr_t)w->nexthops);
 		free((void *)(uintptr_t)w->bridge);
+		free((void *)(uintptr_t)w->routes);
 		free(w->counters);
 	}
 	grace_init(rig.qsbr);
@@ -217,12 +225,15 @@ tables_reset(struct worker *w)
 	idtab_init(vifs, IDS, sizeof(struct vif));
 	idtab_init(nexthops, IDS, sizeof(struct nexthop));
 	bridge_init(bridge, ENTRIES);
+	route_table_init(routes, IDS, ENTRIES);
 	rig.vifs = idtab_writer_create(vifs, rig.grace);
 	rig.nexthops = idtab_writer_create(nexthops, rig.grace);
 	rig.bridge = bridge_writer_create(bridge, rig.grace);
+	rig.routes = route_writer_create(routes, rig.grace);
 	w->vifs = vifs;
 	w->nexthops = nexthops;
 	w->bridge = bridge;
+	w->routes = routes;
 	w->counters = zeroed(size);
 	w->counters->slots = 1;
 	w->counters->vifs = IDS + 1;
@@ -243,6 +254,7 @@ rig_reset(void)
 		tap_reset(i);
 	w->vifs_scanned_tsc = 0;
 	w->io_forward = false;
+	rig.headroom = 0;
 	memset(w->vif_of_port, 0xff, RIG_PORTS * sizeof(*w->vif_of_port));
 }
 
@@ -274,6 +286,7 @@ rig_vif(uint32_t id, uint32_t vrf, int32_t port, uint16_t mtu)
 {
 	struct vif vif = {.id = id, .vrf = vrf, .port = port, .mtu = mtu, .nexthop = NEXTHOP_NONE};
 
+	memcpy(vif.mac, RIG_ROUTER_MAC, sizeof(vif.mac));
 	if (idtab_set(rig.vifs, id, &vif) < 0)
 		die("vif");
 }
@@ -290,6 +303,18 @@ rig_encap(uint32_t id, uint32_t vif)
 {
 	struct nexthop nh = {.id = id, .type = NEXTHOP_ENCAP, .encap = {.vif = vif}};
 
+	rig_nexthop(&nh);
+}
+
+void
+rig_rewrite(uint32_t id, enum nexthop_family family, uint32_t vif, const void *bytes, uint16_t len)
+{
+	struct nexthop nh = {.id = id,
+			     .type = NEXTHOP_ENCAP,
+			     .family = (uint8_t)family,
+			     .encap = {.vif = vif, .rewrite_len = len}};
+
+	memcpy(nh.encap.rewrite, bytes, len);
 	rig_nexthop(&nh);
 }
 
@@ -313,6 +338,23 @@ rig_bridge(uint32_t vrf, const char *mac, uint32_t nexthop)
 		die("bridge entry");
 }
 
+void
+rig_route(uint32_t vrf, const char *address, uint8_t length, uint32_t nexthop)
+{
+	struct route_key key = {.vrf = vrf, .length = length};
+	bool inet6 = strchr(address, ':') != NULL;
+	int rc;
+
+	key.family = inet6 ? ROUTE_INET6 : ROUTE_INET;
+	if (inet_pton(inet6 ? AF_INET6 : AF_INET, address, key.address) != 1)
+		die("address");
+	do
+		rc = route_add(rig.routes, &key, route_value(nexthop, 0, 0));
+	while (rc == -ENOBUFS);
+	if (rc < 0)
+		die("route");
+}
+
 /* --- packets ---------------------------------------------------------------------------------- */
 
 /* Longer frames than one mbuf holds become chains. */
@@ -327,6 +369,8 @@ mbuf_make(const uint8_t *bytes, uint32_t len)
 
 		if (m == NULL)
 			die("no mbuf");
+		if (rig.headroom != 0)
+			m->data_off = rig.headroom - 1;
 		n = (uint16_t)RTE_MIN(len, (uint32_t)rte_pktmbuf_tailroom(m));
 		memcpy(rte_pktmbuf_append(m, n), bytes, n);
 		bytes += n;
@@ -342,11 +386,24 @@ mbuf_make(const uint8_t *bytes, uint32_t len)
 void
 rig_put_bytes(uint32_t port, const void *bytes, uint32_t len)
 {
+	rig_put_flags(port, bytes, len, 0);
+}
+
+void
+rig_put_flags(uint32_t port, const void *bytes, uint32_t len, uint64_t ol_flags)
+{
 	struct port_fake *p = &rig.ports[port];
 
 	if (port >= RIG_TAP || p->n_in == RIG_FRAMES)
 		die("rig_put");
-	p->in[p->n_in++] = mbuf_make(bytes, len);
+	p->in[p->n_in] = mbuf_make(bytes, len);
+	p->in[p->n_in++]->ol_flags |= ol_flags;
+}
+
+void
+rig_headroom(uint16_t bytes)
+{
+	rig.headroom = (uint16_t)(bytes + 1);
 }
 
 void

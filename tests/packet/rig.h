@@ -39,16 +39,27 @@ uint32_t rig_missing(void);
 
 struct worker *rig_worker(void);
 
-/* Tables, as control would write them. */
+/* Tables, as control would write them. The MAC of every vif is RIG_ROUTER_MAC. */
+#define RIG_ROUTER_MAC "\x00\x00\x5e\x00\x01\x00"
 void rig_vif(uint32_t id, uint32_t vrf, int32_t port, uint16_t mtu);
 void rig_nexthop(const struct nexthop *nh);
 void rig_encap(uint32_t id, uint32_t vif);
+/* An encap of family inet or inet6 with this link-layer header. */
+void rig_rewrite(uint32_t id, enum nexthop_family family, uint32_t vif, const void *bytes,
+		 uint16_t len);
 void rig_flood(uint32_t id, uint32_t n, const uint32_t *members);
 void rig_bridge(uint32_t vrf, const char *mac, uint32_t nexthop);
+
+/* 'address' as text, of either family. */
+void rig_route(uint32_t vrf, const char *address, uint8_t length, uint32_t nexthop);
 
 /* The last byte of the destination MAC 02:00:00:00:00:xx, the rest zeroes. */
 void rig_put(uint32_t port, uint8_t mac, uint32_t len);
 void rig_put_bytes(uint32_t port, const void *bytes, uint32_t len);
+/* With offload flags, as a port that checks checksums sets them. */
+void rig_put_flags(uint32_t port, const void *bytes, uint32_t len, uint64_t ol_flags);
+/* Packets put in from now on have so many bytes before their frame. */
+void rig_headroom(uint16_t bytes);
 /* Runs the loop's receivers until nothing comes any more. */
 void rig_run(void);
 

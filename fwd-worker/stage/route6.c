@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Route6: (VRF, IPv6 destination) to nexthop id, for the whole burst at once. A slot's thread.
+ *
+ * Uses vrf, head; sets nexthop_id. To nexthop.
+ */
+#include <rte_ether.h>
+#include <rte_ip.h>
+
+#include "common/route.h"
+#include "fwd-worker/stage.h"
+
+void
+stage_route6(struct worker *w, struct burst *b, const struct vec *v)
+{
+	enum { AT = RTE_ETHER_HDR_LEN + offsetof(struct rte_ipv6_hdr, dst_addr) };
+	const void *address[BURST_MAX];
+	uint32_t vrf[BURST_MAX];
+	uint64_t value[BURST_MAX];
+
+	for (uint32_t k = 0; k < v->n; k++) {
+		vrf[k] = b->vrf;
+		address[k] = b->head[v->i[k]] + AT;
+	}
+	route_lookup_inet6(w->routes, vrf, address, v->n, value);
+	for (uint32_t k = 0; k < v->n; k++) {
+		b->nexthop_id[v->i[k]] = route_value_nexthop(value[k]);
+		b->verdict[v->i[k]] = value[k] != 0 ? TO(NEXTHOP) : DROP(NO_ROUTE);
+	}
+}
