@@ -51,6 +51,7 @@ struct slot_thread {
 	uint64_t ports_version;
 	uint64_t taps_version;
 	uint64_t incomplete_since_tsc; /* 0: it isn't */
+	bool begun; /* every port was there once: until then packets are better left waiting */
 	/* taps to read, by index in w.taps */
 	uint16_t ready[READY_TAPS_MAX];
 	uint32_t n_ready;
@@ -117,6 +118,7 @@ ports_look(struct slot_thread *st, uint64_t version)
 	taps_seen(st->config.taps, st->config.thread, taps_now);
 	if (complete) {
 		st->incomplete_since_tsc = 0;
+		st->begun = true;
 		FAULT_POINT("ports-seen");
 		__atomic_store_n(&w->slot->ports_version, version, __ATOMIC_RELEASE);
 	} else if (st->incomplete_since_tsc == 0) {
@@ -133,6 +135,7 @@ ports_overdue(struct slot_thread *st)
 	if (rte_rdtsc() - st->incomplete_since_tsc < limit)
 		return;
 	st->incomplete_since_tsc = 0;
+	st->begun = true;
 	log_warning("slot %u: a tap's descriptor is missing", st->w.slot->id);
 	__atomic_store_n(&st->w.slot->ports_version, st->ports_version, __ATOMIC_RELEASE);
 }
@@ -204,9 +207,9 @@ loop(struct slot_thread *st)
 		if (pause_asked(s))
 			pause_keep(s);
 		ports_check(st);
-		for (uint32_t i = 0; i < w->n_devices; i++)
+		for (uint32_t i = 0; st->begun && i < w->n_devices; i++)
 			packets += receive_from_device(w, &w->devices[i]);
-		for (uint32_t i = 0; i < w->n_rings; i++)
+		for (uint32_t i = 0; st->begun && i < w->n_rings; i++)
 			packets += receive_from_ring(w, &w->rings[i]);
 		if (w->n_taps > 0)
 			packets += taps_poll(st);
@@ -267,6 +270,7 @@ take(struct slot_thread *st)
 	pool_thread_hand((uint16_t)w->slot_index, &w->hand->epoch);
 	st->ports_version = UINT64_MAX;
 	st->idle_loops = 0;
+	st->begun = false;
 	FAULT_POINT("slot-take");
 	grace_online(st->grace, w->slot_index);
 	__atomic_store_n(&w->slot->animated_by, process_client_key(st->config.client),
