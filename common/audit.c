@@ -22,7 +22,7 @@ enum {
 	BETWEEN_TRIES_US = 5000,
 };
 
-/* --- stopping the slots ----------------------------------------------------------------------- */
+/* --- stopping the movers ---------------------------------------------------------------------- */
 
 static bool
 slot_stands(const struct slot *s, uint64_t pause)
@@ -32,37 +32,54 @@ slot_stands(const struct slot *s, uint64_t pause)
 	return __atomic_load_n(&s->pause_seen, __ATOMIC_ACQUIRE) == pause;
 }
 
+/* Everybody who moves packets: slots, agents, and the primary's io thread. */
+struct movers {
+	struct slot *s[SLOTS_MAX + AGENTS_MAX + 1];
+	uint32_t n;
+};
+
 static void
-ask_to_pause(struct slots *slots, uint64_t pause, uint64_t until_tsc)
+movers_add(struct movers *all, struct slots *slots)
 {
-	for (uint32_t i = 0; slots != NULL && i < slots->n; i++) {
-		slots->s[i].pause_until_tsc = until_tsc;
-		__atomic_store_n(&slots->s[i].pause, pause, __ATOMIC_RELEASE);
-	}
+	for (uint32_t i = 0; slots != NULL && i < slots->n; i++)
+		all->s[all->n++] = &slots->s[i];
+}
+
+static void
+movers_find(struct movers *all, const struct handshake *hs, struct slots *slots,
+	    struct slots *agents)
+{
+	all->n = 0;
+	movers_add(all, slots);
+	movers_add(all, agents);
+	if (hs->io != NULL)
+		all->s[all->n++] = hs->io;
 }
 
 static uint32_t
-count_running(const struct slots *slots, uint64_t pause)
+count_running(const struct movers *all, uint64_t pause)
 {
 	uint32_t n = 0;
 
-	for (uint32_t i = 0; slots != NULL && i < slots->n; i++)
-		n += !slot_stands(&slots->s[i], pause);
+	for (uint32_t i = 0; i < all->n; i++)
+		n += !slot_stands(all->s[i], pause);
 	return n;
 }
 
 /* Returns how many did not stop in time. */
 static uint32_t
-slots_pause(struct slots *slots, struct slots *agents, uint64_t pause)
+movers_pause(const struct movers *all, uint64_t pause)
 {
 	uint64_t hz = rte_get_tsc_hz(), now = rte_rdtsc();
 	uint64_t wait_until = now + hz / 1000000 * PAUSE_WAIT_US;
 	uint32_t running;
 
-	ask_to_pause(slots, pause, now + hz / 1000000 * PAUSE_MAX_US);
-	ask_to_pause(agents, pause, now + hz / 1000000 * PAUSE_MAX_US);
+	for (uint32_t i = 0; i < all->n; i++) {
+		all->s[i]->pause_until_tsc = now + hz / 1000000 * PAUSE_MAX_US;
+		__atomic_store_n(&all->s[i]->pause, pause, __ATOMIC_RELEASE);
+	}
 	do {
-		running = count_running(slots, pause) + count_running(agents, pause);
+		running = count_running(all, pause);
 		if (running > 0)
 			usleep(20);
 	} while (running > 0 && rte_rdtsc() < wait_until);
@@ -70,10 +87,10 @@ slots_pause(struct slots *slots, struct slots *agents, uint64_t pause)
 }
 
 static void
-slots_resume(struct slots *slots)
+movers_resume(const struct movers *all)
 {
-	for (uint32_t i = 0; slots != NULL && i < slots->n; i++)
-		__atomic_store_n(&slots->s[i].pause, 0, __ATOMIC_RELEASE);
+	for (uint32_t i = 0; i < all->n; i++)
+		__atomic_store_n(&all->s[i]->pause, 0, __ATOMIC_RELEASE);
 }
 
 /* --- marking ---------------------------------------------------------------------------------- */
@@ -235,24 +252,24 @@ memory_create(const struct handshake *hs)
 
 /* Changes with every death that is repaired, and with every change of hands. */
 static uint64_t
-lives(const struct slots *slots)
+lives(const struct movers *all)
 {
 	uint64_t sum = 0;
 
-	for (uint32_t i = 0; i < slots->n; i++)
-		sum += __atomic_load_n(&slots->s[i].generation, __ATOMIC_ACQUIRE) +
-		       __atomic_load_n(&slots->s[i].animated_by, __ATOMIC_ACQUIRE);
+	for (uint32_t i = 0; i < all->n; i++)
+		sum += __atomic_load_n(&all->s[i]->generation, __ATOMIC_ACQUIRE) +
+		       __atomic_load_n(&all->s[i]->animated_by, __ATOMIC_ACQUIRE);
 	return sum;
 }
 
-/* Returns how many slots disturbed it: that did not stop, went on, died or began meanwhile. */
+/* Returns how many disturbed it: that did not stop, went on, died or began meanwhile. */
 static uint32_t
-audit_once(const struct handshake *hs, struct slots *slots, struct slots *agents,
-	   struct audit_memory *mem, struct audit_result *results)
+audit_once(const struct handshake *hs, const struct movers *movers, struct audit_memory *mem,
+	   struct audit_result *results)
 {
 	uint64_t start = rte_rdtsc(), tsc_per_us = rte_get_tsc_hz() / 1000000, us;
-	uint64_t before = lives(slots) + lives(agents);
-	uint32_t disturbed = slots_pause(slots, agents, start | 1);
+	uint64_t before = lives(movers);
+	uint32_t disturbed = movers_pause(movers, start | 1);
 
 	memset(results, 0, hs->n_pools * sizeof(*results));
 	for (uint32_t i = 0; i < hs->n_pools; i++) {
@@ -264,9 +281,8 @@ audit_once(const struct handshake *hs, struct slots *slots, struct slots *agents
 			audit_pool(hs, &k, &results[i], &mem->inventory);
 	}
 	us = (rte_rdtsc() - start) / tsc_per_us;
-	slots_resume(slots);
-	slots_resume(agents);
-	if (disturbed == 0 && (us > PAUSE_MAX_US || lives(slots) + lives(agents) != before))
+	movers_resume(movers);
+	if (disturbed == 0 && (us > PAUSE_MAX_US || lives(movers) != before))
 		disturbed = 1;
 	for (uint32_t i = 0; i < hs->n_pools; i++) {
 		results[i].unpaused = disturbed;
@@ -280,11 +296,13 @@ audit_run(const struct handshake *hs, struct slots *slots, struct slots *agents,
 	  struct audit_result *results)
 {
 	struct audit_memory *mem = memory_create(hs);
+	struct movers movers;
 
 	if (mem == NULL)
 		return -ENOMEM;
+	movers_find(&movers, hs, slots, agents);
 	for (uint32_t i = 0; i < TRIES; i++) {
-		if (audit_once(hs, slots, agents, mem, results) == 0)
+		if (audit_once(hs, &movers, mem, results) == 0)
 			break;
 		usleep(BETWEEN_TRIES_US);
 	}

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Where is every mbuf? An audit stops all living slots and agents between bursts for some microseconds (never
- * longer than a deadline that the slots themselves keep, so an auditor's death stalls nobody), and
- * accounts for every object of every pool of ours.
+ * Where is every mbuf? An audit stops all living slots and agents, and the primary's io thread,
+ * between bursts for some microseconds (never longer than a deadline that they themselves keep, so
+ * an auditor's death stalls nobody), and accounts for every object of every pool of ours.
  */
 #ifndef COMMON_AUDIT_H
 #define COMMON_AUDIT_H
@@ -26,7 +26,7 @@ struct audit_result {
 	uint32_t unaccounted; /* nowhere: leaked. Negative never happens: see twice */
 	uint32_t twice;      /* in two places at once: two owners */
 	uint32_t paused_us;  /* how long the slots stood still */
-	uint32_t unpaused;   /* slots that disturbed it, even when tried again: the rest may be off */
+	uint32_t unpaused;   /* movers that disturbed it, even when tried again: the rest may be off */
 };
 
 /*

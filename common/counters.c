@@ -8,13 +8,13 @@ size_t
 counters_size(const struct conf *c)
 {
 	return sizeof(struct counters) +
-	       (c->n_slots + c->agents) * (c->vifs + 1) * sizeof(struct vif_counters);
+	       (c->n_slots + c->agents + 1) * (c->vifs + 1) * sizeof(struct vif_counters);
 }
 
 void
 counters_init(struct counters *t, const struct conf *c)
 {
-	t->slots = c->n_slots + (uint32_t)c->agents;
+	t->slots = c->n_slots + (uint32_t)c->agents + 1;
 	t->vifs = (uint32_t)c->vifs + 1;
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Counters in the region: one block per slot or agent, and vif. Its animating thread is the only
- * writer (plain stores); readers sum over slots and may see a burst half counted. A reset is a
- * baseline the reader keeps; nobody but the slot ever writes here. A worker that dies leaves them
+ * Counters in the region: one block per vif and slot, agent or the primary's io thread. The thread is
+ * the only writer (plain stores); readers sum over slots and may see a burst half counted. A reset is
+ * a baseline the reader keeps; nobody but the slot ever writes here. A worker that dies leaves them
  * as they are and its successor goes on from there; what it had in hand was counted in or not at
  * all, at burst granularity (docs/restart.md).
  */
@@ -24,9 +24,12 @@ struct vif_counters {
 	uint64_t drops[DROPS_MAX]; /* counted at the vif the packet came in by */
 };
 
-/* Shared. counters[hand * vifs + vif_id], after this header: slots' hands, then agents'. */
+/*
+ * Shared. counters[hand * vifs + vif_id], after this header: slots' hands, then agents', then the io
+ * thread's in the place of control's, which counts nothing.
+ */
 struct counters {
-	uint32_t slots; /* agents included */
+	uint32_t slots; /* agents and io thread included */
 	uint32_t vifs; /* vif ids plus one more: the last collects packets that have no vif */
 	uint64_t reserved[7];
 	struct vif_counters c[];

@@ -14,6 +14,7 @@
 
 #include "common/conf.h"
 #include "common/pkt.h"
+#include "common/slot.h"
 
 static void *
 reserve(const char *what, size_t size, struct fault *f)
@@ -50,15 +51,11 @@ pools_create(struct handshake *hs, const struct conf *conf, struct fault *f)
 	return 0;
 }
 
-/* Agents and control talk to slots only; slots talk to everybody but themselves. */
+/* Agents, control and the primary talk to slots only; slots talk to everybody but themselves. */
 static bool
 hands_talk(const struct handshake *hs, uint32_t from, uint32_t to)
 {
-	uint32_t primary = hs->n_hands - 1;
-
-	if (from == to || from == primary || to == primary)
-		return false;
-	return from < hs->n_slots || to < hs->n_slots;
+	return from != to && (from < hs->n_slots || to < hs->n_slots);
 }
 
 static int
@@ -110,7 +107,8 @@ handshake_create(const struct conf *conf, uint32_t eal_generation, struct handsh
 	hs->hands = reserve("hands", hs->n_hands * sizeof(struct hand), f);
 	hs->port_run = reserve("ports", hs->n_ports * sizeof(struct port_run), f);
 	hs->quarantine = reserve("quarantine", sizeof(struct quarantine), f);
-	if (hs->hands == NULL || hs->port_run == NULL || hs->quarantine == NULL)
+	hs->io = reserve("io", sizeof(struct slot), f);
+	if (hs->hands == NULL || hs->port_run == NULL || hs->quarantine == NULL || hs->io == NULL)
 		return f->code;
 	rc = pools_create(hs, conf, f);
 	if (rc < 0)

@@ -29,6 +29,11 @@ hand_of_agent(uint32_t n_slots, uint32_t agent)
 {
 	return n_slots + agent;
 }
+static inline uint32_t
+hand_of_primary(uint32_t n_hands)
+{
+	return n_hands - 1;
+}
 
 /* mbufs that a driver may hold though nobody's journal says so; freed when the queue is reset. */
 enum { QUARANTINE_MAX = 65536 };
@@ -57,10 +62,12 @@ struct handshake {
 	struct hand *hands;         /* [n_hands] */
 	struct port_run *port_run;  /* [n_ports] */
 	struct quarantine *quarantine;
+	struct slot *io; /* the primary's io thread keeps a slot's promises here: beat, ports_version,
+			    pause; it ends with the generation */
 	uint64_t ports_version __attribute__((aligned(64))); /* raised at every change of a port */
 	/*
-	 * SP/SC rings: mesh[from * HANDS_MAX + to], NULL where no two hands talk (agent to agent, and
-	 * to oneself). One producer, one consumer, each with its own journal.
+	 * SP/SC rings: mesh[from * HANDS_MAX + to], NULL where no two hands talk (all but slots among
+	 * one another, and everybody to oneself). One producer, one consumer, each with its own journal.
 	 */
 	struct rte_ring *mesh[HANDS_MAX * HANDS_MAX] __attribute__((aligned(64)));
 };

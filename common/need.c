@@ -61,7 +61,7 @@ hands_size(const struct conf *c)
 	uint64_t n = c->n_slots + c->agents + 2;
 
 	return n * (sizeof(struct hand) + sizeof(struct magazine)) + sizeof(struct handshake) +
-	       sizeof(struct quarantine) + c->vifs * sizeof(struct port_run);
+	       sizeof(struct quarantine) + sizeof(struct slot) + c->vifs * sizeof(struct port_run);
 }
 
 void

@@ -25,6 +25,7 @@ enum port_state { PORT_FREE, PORT_ACTIVE, PORT_REMOVING };
 
 enum port_flag {
 	PORT_VHOST_SERVER = 1, /* the agent listens at the socket; else it connects to the guest's */
+	PORT_MEMBER = 2,       /* of a bond, which is the port to use; the primary writes */
 };
 
 /* Shared (region), the primary writes. */
@@ -64,11 +65,21 @@ void ports_init(struct ports *t, const struct conf *c);
  */
 enum port_hold { PORT_HOLD_NONE, PORT_HOLD_RING, PORT_HOLD_RETAINS };
 
+/*
+ * Whose threads call a device's driver: the slots', or the primary's io thread where the driver works
+ * in no other process. From there packets enter a slot, the one in rx_slot[], over the mesh, and
+ * leave for it the same way. A bond's member is called by the bond.
+ */
+enum port_poller { PORT_BY_WORKERS, PORT_BY_IO, PORT_BY_BOND };
+
 /* Shared (EAL memory), the primary writes, before the port's state says ACTIVE. */
 struct port_run {
 	uint32_t eth_port; /* ethdev port id, UINT32_MAX for taps */
 	uint32_t hold;     /* enum port_hold */
 	uint32_t n_rxq, n_txq;
+	uint32_t poller;   /* enum port_poller */
+	uint32_t reserved;
+	uint64_t tx_offloads; /* a device's RTE_ETH_TX_OFFLOAD_* */
 	void *rxq[PORT_QUEUES_MAX]; /* rte_eth_fp_ops[].rxq.data[i] */
 	void *txq[PORT_QUEUES_MAX];
 	struct rte_ring *rx_ring[PORT_QUEUES_MAX]; /* PORT_HOLD_RING */

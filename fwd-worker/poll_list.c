@@ -99,6 +99,17 @@ tap_make(struct worker *w, uint32_t index, const struct port *p, const struct ta
 	return complete;
 }
 
+/* Not ours to poll: packets go to the hand of who does, and come from there by its ring. */
+static void
+mesh_make(struct worker *w, uint32_t index, uint32_t hand)
+{
+	struct tx_port *tx = &w->tx[index];
+
+	tx->to_hand = (int16_t)hand;
+	tx->ring = handshake_ring(w->handshake, w->slot_index, hand);
+	tx->way = tx->ring != NULL ? TX_MESH : TX_NOWAY;
+}
+
 static void
 device_make(struct worker *w, uint32_t index, const struct port *p)
 {
@@ -107,7 +118,10 @@ device_make(struct worker *w, uint32_t index, const struct port *p)
 	const struct rte_eth_fp_ops *ops;
 	uint32_t owner;
 
-	/* Not every device works in every process (af_packet, say): those are not ours to poll. */
+	if (r->poller == PORT_BY_IO) {
+		mesh_make(w, index, hand_of_primary(w->handshake->n_hands));
+		return;
+	}
 	if (r->eth_port >= RTE_MAX_ETHPORTS || !rte_eth_dev_is_valid_port((uint16_t)r->eth_port))
 		return;
 	ops = &rte_eth_fp_ops[r->eth_port];
@@ -145,19 +159,14 @@ device_make(struct worker *w, uint32_t index, const struct port *p)
 	}
 }
 
-/* A guest of a vhost agent: packets go to the agent's hand, and come from there by its ring. */
+/* A guest of a vhost agent. */
 static void
 vhost_make(struct worker *w, uint32_t index, const struct port *p)
 {
-	struct tx_port *tx = &w->tx[index];
-	uint32_t hand = hand_of_agent(w->handshake->n_slots, p->agent);
-
 	if (p->agent >= w->handshake->n_agents)
 		return;
-	tx->to_hand = (int16_t)hand;
-	tx->offloads = true;
-	tx->ring = handshake_ring(w->handshake, w->slot_index, hand);
-	tx->way = tx->ring != NULL ? TX_MESH : TX_NOWAY;
+	mesh_make(w, index, hand_of_agent(w->handshake->n_slots, p->agent));
+	w->tx[index].offloads = true;
 }
 
 /* A new epoll set: an old one could still name a tap whose descriptor we have closed. */

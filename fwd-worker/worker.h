@@ -74,7 +74,7 @@ enum tx_way {
 	TX_NOWAY,  /* there is no such port, or it is not ready */
 	TX_TAP,    /* a tap of our own */
 	TX_DEVICE, /* a queue of a DPDK device that this slot has to itself */
-	TX_MESH,   /* another slot owns the queue, or a vhost agent the port */
+	TX_MESH,   /* another slot owns the queue, or a vhost agent or the primary the port */
 };
 struct tx_port {
 	uint8_t way;   /* enum tx_way */
