@@ -124,9 +124,9 @@ DPDK_PROGRAMS := $(foreach p,vr-primary vr-fwd vr-vhost vr-ctl,$(call have_main,
 PROGRAMS := $(DPDK_PROGRAMS) $(call have_main,vrctl)
 CLIENT_LIBS := $(if $(SRCS_client),$(O)/lib/libvrouter.a $(O)/lib/libvrouter.so)
 
-# Hot-plug requests to other processes are the primary's own affair.
+# Which devices other processes hear of is the primary's own affair.
 ifneq ($(wildcard primary/hotplug.c),)
-WRAPS_primary := -Wl,--wrap=eal_dev_hotplug_request_to_secondary
+WRAPS_primary := -Wl,--wrap=eal_dev_hotplug_request_to_secondary -Wl,--wrap=rte_mp_sendmsg
 endif
 
 objs = $(patsubst %.c,$(O)/obj/%.o,$(1))

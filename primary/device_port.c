@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Ports that are DPDK devices; see device_port.h. */
+/*
+ * Ports that are DPDK devices; see device_port.h.
+ *
+ * A bond configures, starts and polls its members itself. So a member is only attached here, and a
+ * port of the table whose queues nobody uses; the bond is made after it, and removed before.
+ */
 #include "primary/device_port.h"
 
 #include <errno.h>
@@ -26,17 +31,23 @@ enum {
 	RINGS_MAX = 16, /* of a net_ring */
 };
 
+enum poller { POLLER_WORKERS, POLLER_IO, POLLER_PATIENT, POLLER_NOBODY };
+
 struct driver {
 	const char *name;
 	enum port_hold hold;
+	enum poller poller;
 	const char *why_not;
 };
 
 static const struct driver drivers[] = {
-#define DRIVER(name, hold, why_not) {name, PORT_HOLD_##hold, why_not},
+#define DRIVER(name, hold, poller, why_not) {name, PORT_HOLD_##hold, POLLER_##poller, why_not},
 #include "primary/drivers.def"
 #undef DRIVER
 };
+
+static const char bond_driver[] = "net_bonding";
+static const char bond_member[] = "slave="; /* its argument */
 
 bool
 device_is_pci(const char *devargs)
@@ -67,10 +78,9 @@ driver_find(const char *name, bool whole)
 static int
 driver_check(const char *devargs, const struct driver *d, struct fault *f)
 {
-	if (d == NULL || d->why_not == NULL)
+	if (d == NULL || d->poller != POLLER_NOBODY)
 		return 0;
-	return fault_set(f, ENOTSUP, "%s: workers cannot poll %s: %s", devargs, d->name,
-			 d->why_not);
+	return fault_set(f, ENOTSUP, "%s: nobody polls %s: %s", devargs, d->name, d->why_not);
 }
 
 /* The device's name: devargs without bus and arguments. */
@@ -82,6 +92,124 @@ device_name(const char *devargs, char *name, size_t size)
 							       : devargs;
 
 	snprintf(name, size, "%.*s", (int)strcspn(start, ","), start);
+}
+
+static const struct driver *
+driver_of(const char *devargs)
+{
+	char name[RTE_DEV_NAME_MAX_LEN];
+
+	device_name(devargs, name, sizeof(name));
+	return driver_find(name, false);
+}
+
+bool
+device_is_io(const char *devargs)
+{
+	const struct driver *d = driver_of(devargs);
+
+	return d != NULL && (d->poller == POLLER_IO || d->poller == POLLER_PATIENT);
+}
+
+bool
+device_is_patient(const char *devargs)
+{
+	const struct driver *d = driver_of(devargs);
+
+	return d != NULL && d->poller == POLLER_PATIENT;
+}
+
+bool
+device_is_bond(const char *devargs)
+{
+	const struct driver *d = driver_of(devargs);
+
+	return d != NULL && strcmp(d->name, bond_driver) == 0;
+}
+
+/* The next member a bond's devargs name after 'from', and where its name ends; NULL: no more. */
+static const char *
+member_next(const char *from, size_t *len)
+{
+	const char *member;
+
+	for (member = strchr(from, ','); member != NULL; member = strchr(member, ','))
+		if (strncmp(++member, bond_member, sizeof(bond_member) - 1) == 0) {
+			member += sizeof(bond_member) - 1;
+			*len = strcspn(member, ",");
+			return member;
+		}
+	return NULL;
+}
+
+static bool
+is_called(const char *name, const char *devargs, const char *text, size_t len)
+{
+	char device[RTE_DEV_NAME_MAX_LEN];
+
+	device_name(devargs, device, sizeof(device));
+	return (strlen(name) == len && memcmp(name, text, len) == 0) ||
+	       (strlen(device) == len && memcmp(device, text, len) == 0);
+}
+
+bool
+device_bond_has(const char *bond, const char *name, const char *devargs)
+{
+	size_t len;
+
+	if (!device_is_bond(bond))
+		return false;
+	for (const char *m = member_next(bond, &len); m != NULL; m = member_next(m, &len))
+		if (is_called(name, devargs, m, len))
+			return true;
+	return false;
+}
+
+static const struct port *
+member_port(const struct primary *p, const char *text, size_t len)
+{
+	for (uint32_t i = 0; i < p->ports->n; i++) {
+		const struct port *port = &p->ports->p[i];
+
+		if (port->state != PORT_FREE && port->kind == PORT_DEVICE &&
+		    is_called(port->name, port->devargs, text, len))
+			return port;
+	}
+	return NULL;
+}
+
+/* A bond's devargs as DPDK takes them: with the devices of the ports they name as members. */
+static int
+bond_devargs(const struct primary *p, const char *devargs, char *out, size_t size, struct fault *f)
+{
+	size_t n = 0, len;
+	const char *m, *from = devargs;
+
+	for (m = member_next(devargs, &len); m != NULL; m = member_next(m, &len)) {
+		const struct port *port = member_port(p, m, len);
+		char device[RTE_DEV_NAME_MAX_LEN];
+
+		if (port == NULL)
+			return fault_set(f, ENOENT, "%s: there is no port %.*s to be its member",
+					 devargs, (int)len, m);
+		if ((port->flags & PORT_MEMBER) == 0)
+			return fault_set(
+			    f, EBUSY,
+			    "%s: port %s is in use by itself; a bond whose members are "
+			    "not set aside at start must be in the configuration too",
+			    devargs, port->name);
+		device_name(port->devargs, device, sizeof(device));
+		if (n < size)
+			n += (size_t)snprintf(out + n, size - n, "%.*s%s", (int)(m - from), from,
+					      device);
+		from = m + len;
+	}
+	if (n < size)
+		n += (size_t)snprintf(out + n, size - n, "%s", from);
+	if (n >= size)
+		return fault_set(f, E2BIG, "%s: with its members' devices longer than %zu", devargs,
+				 size - 1);
+	return 0;
 }
 
 static int
@@ -111,7 +239,8 @@ is_in_use(const struct primary *p, uint16_t eth_port)
 {
 	for (uint32_t i = 0; i < p->ports->n; i++)
 		if (p->ports->p[i].state != PORT_FREE && p->ports->p[i].kind == PORT_DEVICE &&
-		    p->hs->port_run[i].eth_port == eth_port && p->hs->port_run[i].n_rxq > 0)
+		    p->hs->port_run[i].eth_port == eth_port &&
+		    (p->hs->port_run[i].n_rxq > 0 || p->hs->port_run[i].poller == PORT_BY_BOND))
 			return true;
 	return false;
 }
@@ -126,6 +255,20 @@ log_virtual_function(const char *name)
 		log_info("%s is an SR-IOV virtual function", name);
 }
 
+/*
+ * More queues make one thread no faster, but all that were asked for in the device's arguments may
+ * get packets.
+ */
+static uint32_t
+io_queues(const char *devargs, uint32_t max)
+{
+	const struct driver *d = driver_of(devargs);
+	bool has_its_number = strcmp(d->name, bond_driver) != 0 &&
+			      strcmp(d->name, "net_tap") != 0 && strcmp(d->name, "net_tun") != 0;
+
+	return has_its_number ? max : 1;
+}
+
 static int
 queues_choose(const struct primary *p, const char *devargs, const struct rte_eth_dev_info *info,
 	      uint32_t asked, uint32_t *queues, struct fault *f)
@@ -137,6 +280,10 @@ queues_choose(const struct primary *p, const char *devargs, const struct rte_eth
 	if (asked > max)
 		return fault_set(f, ERANGE, "%s: %u queues are more than the %u it has", devargs,
 				 asked, max);
+	if (device_is_io(devargs)) {
+		*queues = asked > 0 ? asked : io_queues(devargs, max);
+		return 0;
+	}
 	*queues = asked > 0 ? asked : RTE_MIN(max, p->slots->n);
 	if (max == 1 && p->slots->n > 1)
 		log_notice(
@@ -221,12 +368,16 @@ run_fill(struct port_run *run, uint16_t eth_port, const char *devargs, const cha
 	 uint32_t queues)
 {
 	const struct driver *d = driver_find(driver, true);
+	struct rte_eth_conf conf;
 
 	memset(run, 0, sizeof(*run));
 	run->eth_port = eth_port;
 	run->hold = d == NULL ? PORT_HOLD_RETAINS : d->hold;
 	run->n_rxq = queues;
 	run->n_txq = queues;
+	run->poller = d != NULL && d->poller != POLLER_WORKERS ? PORT_BY_IO : PORT_BY_WORKERS;
+	if (rte_eth_dev_conf_get(eth_port, &conf) == 0)
+		run->tx_offloads = conf.txmode.offloads;
 	for (uint32_t q = 0; q < queues; q++) {
 		run->rxq[q] = rte_eth_fp_ops[eth_port].rxq.data[q];
 		run->txq[q] = rte_eth_fp_ops[eth_port].txq.data[q];
@@ -266,6 +417,16 @@ detach(uint16_t eth_port, const char *devargs)
 		log_error("%s: cannot be detached: %s", devargs, rte_strerror(-rc));
 }
 
+/* Its bond does all the rest. */
+static void
+member_fill(struct port_run *run, uint16_t eth_port, struct port *port)
+{
+	memset(run, 0, sizeof(*run));
+	run->eth_port = eth_port;
+	run->poller = PORT_BY_BOND;
+	port->queues = 0;
+}
+
 int
 device_port_add(struct primary *p, uint32_t index, const char *devargs, uint32_t queues,
 		uint32_t mtu, struct port *port, struct fault *f)
@@ -273,10 +434,16 @@ device_port_add(struct primary *p, uint32_t index, const char *devargs, uint32_t
 	struct port_run *run = &p->hs->port_run[index];
 	struct rte_eth_dev_info info;
 	struct rte_ether_addr mac;
-	char name[RTE_DEV_NAME_MAX_LEN];
+	char name[RTE_DEV_NAME_MAX_LEN], bond[sizeof(port->devargs)];
 	uint16_t eth_port, now_mtu;
 	int rc;
 
+	if (device_is_bond(devargs)) {
+		rc = bond_devargs(p, devargs, bond, sizeof(bond), f);
+		if (rc < 0)
+			return rc;
+		devargs = bond;
+	}
 	device_name(devargs, name, sizeof(name));
 	rc = driver_check(devargs, driver_find(name, false), f);
 	if (rc < 0)
@@ -293,6 +460,10 @@ device_port_add(struct primary *p, uint32_t index, const char *devargs, uint32_t
 	if (rc < 0)
 		goto detach;
 	log_virtual_function(name);
+	if ((port->flags & PORT_MEMBER) != 0) {
+		member_fill(run, eth_port, port);
+		return 0;
+	}
 	rc = queues_choose(p, devargs, &info, queues, &queues, f);
 	if (rc < 0)
 		goto detach;

@@ -24,6 +24,7 @@
 #include "common/log.h"
 #include "common/need.h"
 #include "primary/device_port.h"
+#include "primary/io.h"
 
 enum {
 	ARGS_MAX = 24 + CONF_LIST_MAX * 2,
@@ -211,7 +212,8 @@ eal_start(const struct conf *c, const char *prefix, struct fault *f)
 	arg(a, "--file-prefix=%s", prefix);
 	add_memory(a, c, (uint64_t)fs.f_bsize);
 	arg(a, "--no-telemetry");
-	arg(a, "--lcores=0@%u,1@%u", (unsigned int)c->primary_core, (unsigned int)c->primary_core);
+	arg(a, "--lcores=0@%u,1@%u,%d@%u", (unsigned int)c->primary_core,
+	    (unsigned int)c->primary_core, IO_LCORE, io_core(c));
 	arg(a, "--main-lcore=0");
 	arg(a, "--log-level=lib.*:warning");
 	add_pci(a, c);

@@ -8,6 +8,10 @@
  * Each ready process is asked in turn, over its process socket and with the attach token in its
  * hands, so that its death at any point is undone and passed over: its successor finds the device
  * when it attaches, or doesn't find it. One that does not answer within a second is killed.
+ *
+ * Of virtual devices that only the primary can poll no other process is to hear at all: some
+ * drivers would open files again, or ask for descriptors. So they are left out here, and of the
+ * list that EAL sends to a process that attaches (rte_mp_sendmsg(), --wrap too).
  */
 #include "primary/hotplug.h"
 
@@ -16,6 +20,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <rte_dev.h>
+#include <rte_eal.h>
+
+#include "primary/device_port.h"
 #include "primary/peers.h"
 #include "primary/primary.h"
 #include "primary/token.h"
@@ -37,7 +45,19 @@ struct eal_dev_mp_req {
 	int result;
 };
 
+/* What the bus of virtual devices tells a process that attaches, one message for each. */
+static const char vdev_messages[] = "bus_vdev_mp";
+enum { VDEV_ONE = 2 };
+
+struct vdev_param {
+	int type;
+	int num;
+	char name[RTE_DEV_NAME_MAX_LEN];
+};
+
 int __wrap_eal_dev_hotplug_request_to_secondary(struct eal_dev_mp_req *req);
+int __real_rte_mp_sendmsg(struct rte_mp_msg *msg);
+int __wrap_rte_mp_sendmsg(struct rte_mp_msg *msg);
 
 enum { CLOSED_MS = 100 }; /* from a socket's end to the process' own */
 
@@ -80,6 +100,8 @@ int
 __wrap_eal_dev_hotplug_request_to_secondary(struct eal_dev_mp_req *req)
 {
 	req->result = 0;
+	if (device_is_io(req->devargs))
+		return 0;
 	for (unsigned int i = 0; primary != NULL && primary->peers != NULL && i < PEERS_MAX; i++) {
 		struct peer *peer = peer_at(primary, i);
 		int32_t result;
@@ -94,4 +116,16 @@ __wrap_eal_dev_hotplug_request_to_secondary(struct eal_dev_mp_req *req)
 		req->result = result;
 	}
 	return 0;
+}
+
+/* EAL's message thread. */
+int
+__wrap_rte_mp_sendmsg(struct rte_mp_msg *msg)
+{
+	const struct vdev_param *vdev = (const struct vdev_param *)msg->param;
+
+	if (strcmp(msg->name, vdev_messages) == 0 && msg->len_param == sizeof(*vdev) &&
+	    vdev->type == VDEV_ONE && device_is_io(vdev->name))
+		return 0;
+	return __real_rte_mp_sendmsg(msg);
 }

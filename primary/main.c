@@ -4,7 +4,8 @@
  * leave behind. It reads nothing from outside but its configuration and fixed-size messages of
  * processes that the kernel vouches for.
  *
- * Two threads: this one, in one epoll, does all work; the timer thread (watchdog.h) watches hearts.
+ * Threads: this one, in one epoll, does all work; the timer thread (watchdog.h) watches hearts; the
+ * io thread (io.h) moves packets of devices that no other process can poll, if there are any.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -26,6 +27,7 @@
 #include "primary/children.h"
 #include "primary/eal.h"
 #include "primary/hotplug.h"
+#include "primary/io.h"
 #include "primary/peers.h"
 #include "primary/ports.h"
 #include "primary/primary.h"
@@ -244,7 +246,8 @@ start(struct primary *p, struct fault *f)
 		return rc;
 	p->token = token_create(rte_eal_get_runtime_dir(), f);
 	p->port_set = p->token == NULL ? NULL : ports_create(p, f);
-	p->watchdog = p->port_set == NULL ? NULL : watchdog_create(p);
+	p->io = p->port_set == NULL ? NULL : io_create(p, f);
+	p->watchdog = p->io == NULL ? NULL : watchdog_create(p);
 	if (p->watchdog == NULL)
 		return f->code < 0 ? f->code
 				   : fault_set(f, ENOMEM, "the timer thread cannot be started");
@@ -346,6 +349,8 @@ finish(struct primary *p)
 	for (unsigned int i = 0; i < PEERS_MAX; i++)
 		others |= peer_at(p, i) != NULL;
 	watchdog_destroy(p->watchdog);
+	io_destroy(p->io);
+	p->io = NULL;
 	if (p->token->holder != TOKEN_NOBODY)
 		token_return(p->token);
 	ports_release(p, !others);

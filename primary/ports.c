@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "primary/device_port.h"
+#include "primary/io.h"
 #include "primary/peers.h"
 #include "primary/tap_port.h"
 #include "primary/token.h"
@@ -247,6 +248,13 @@ port_make(struct primary *p, uint32_t index, bool again, struct fault *f)
 	rc = device_port_add(p, index, port->devargs, port->queues, port->mtu, port, f);
 	if (rc < 0)
 		return rc;
+	if (p->hs->port_run[index].poller == PORT_BY_IO) {
+		rc = io_start(p->io, f);
+		if (rc < 0) {
+			device_port_remove(p, index, true);
+			return rc;
+		}
+	}
 	port->link_up = device_port_link(&p->hs->port_run[index], &mbps);
 	port->link_mbps = mbps;
 	return 0;
@@ -374,12 +382,35 @@ all_saw(struct primary *p, struct slots *slots, const struct local *l)
 	return all;
 }
 
+/* The thread is ours: there is nothing to do about one that is stuck in a driver but to say so. */
+static bool
+io_has_seen(const struct primary *p, struct local *l)
+{
+	if (io_saw(p->io, l->version))
+		return true;
+	if (now_ms() - l->since_ms > ACK_MS) {
+		log_error("the io thread does not let go of a port");
+		l->since_ms = now_ms();
+	}
+	return false;
+}
+
 static void
 tap_close(struct local *l)
 {
 	for (uint32_t i = 0; i < l->n_fds; i++)
 		close(l->fds[i]);
 	l->n_fds = 0;
+}
+
+static bool
+some_port_is_io(const struct primary *p)
+{
+	for (uint32_t i = 0; i < p->ports->n; i++)
+		if (p->ports->p[i].state != PORT_FREE && p->ports->p[i].kind == PORT_DEVICE &&
+		    p->hs->port_run[i].poller == PORT_BY_IO)
+			return true;
+	return false;
 }
 
 static void
@@ -394,6 +425,8 @@ removal_end(struct primary *p, uint32_t index)
 	answer(p, l->asked_by, l->serial, index, &f);
 	memset(l, 0, sizeof(*l));
 	p->port_set->n_removals--;
+	if (!some_port_is_io(p))
+		io_stop(p->io);
 }
 
 static void
@@ -403,7 +436,7 @@ removal_step(struct primary *p, uint32_t index)
 	struct port *port = &p->ports->p[index];
 
 	if (l->step == STEP_ACK) {
-		if (!all_saw(p, p->slots, l) || !all_saw(p, p->agents, l))
+		if (!all_saw(p, p->slots, l) || !all_saw(p, p->agents, l) || !io_has_seen(p, l))
 			return;
 		l->step = STEP_VANISH;
 		l->since_ms = now_ms();
@@ -421,6 +454,22 @@ removal_step(struct primary *p, uint32_t index)
 	removal_end(p, index);
 }
 
+/* The bond that has port 'index' as its member. */
+static const struct port *
+bond_of(const struct primary *p, uint32_t index)
+{
+	const struct port *member = &p->ports->p[index];
+
+	for (uint32_t i = 0; i < p->ports->n; i++) {
+		const struct port *port = &p->ports->p[i];
+
+		if (port->state != PORT_FREE && port->kind == PORT_DEVICE &&
+		    device_bond_has(port->devargs, member->name, member->devargs))
+			return port;
+	}
+	return NULL;
+}
+
 static void
 request_del(struct primary *p, const struct request *r)
 {
@@ -431,6 +480,8 @@ request_del(struct primary *p, const struct request *r)
 		fault_set(&f, ENOENT, "there is no port %u", index);
 	else if (p->ports->p[index].state == PORT_REMOVING)
 		fault_set(&f, EALREADY, "port %u is being removed", index);
+	else if ((p->ports->p[index].flags & PORT_MEMBER) != 0 && bond_of(p, index) != NULL)
+		fault_set(&f, EBUSY, "port %u is a member of %s", index, bond_of(p, index)->name);
 	if (f.code < 0) {
 		answer(p, r->asked_by, r->m.port_del.serial, index, &f);
 		return;
@@ -525,6 +576,26 @@ make_again(struct primary *p, uint32_t index)
 	publish(p, port, PORT_FREE);
 }
 
+static bool
+is_configured_bond(const char *text)
+{
+	const char *equals = strchr(text, '=');
+
+	return equals != NULL && device_is_bond(equals + 1);
+}
+
+/* Some bond of the configuration has this port. */
+static bool
+is_member(const struct primary *p, const struct process_msg *m)
+{
+	for (uint32_t i = 0; i < p->conf.ports.n; i++)
+		if (is_configured_bond(p->conf.ports.v[i]) &&
+		    device_bond_has(strchr(p->conf.ports.v[i], '=') + 1, m->port_add.name,
+				    m->port_add.devargs))
+			return true;
+	return false;
+}
+
 /* NAME=DEVARGS[,queues=N]; 'queues' is also an argument of some drivers, so only the last counts.
  */
 static void
@@ -544,6 +615,7 @@ make_configured(struct primary *p, const char *text)
 	snprintf(m.port_add.devargs, sizeof(m.port_add.devargs), "%s", equals + 1);
 	m.port_add.kind = PORT_DEVICE;
 	m.port_add.slot = -1;
+	m.port_add.flags = is_member(p, &m) ? PORT_MEMBER : 0;
 	queues = strrchr(m.port_add.devargs, ',');
 	if (queues != NULL && sscanf(queues, ",queues=%u", &m.port_add.queues) == 1)
 		*queues = '\0';
@@ -555,15 +627,25 @@ make_configured(struct primary *p, const char *text)
 		log_error("port = %s: %s", text, f.text);
 }
 
+static bool
+is_bond(const struct port *port)
+{
+	return port->kind == PORT_DEVICE && device_is_bond(port->devargs);
+}
+
+/* Bonds come last, when their members are there. */
 void
 ports_start(struct primary *p)
 {
 	token_eal_begin(p->token);
-	for (uint32_t i = 0; i < p->ports->n; i++)
-		if (p->ports->p[i].state != PORT_FREE)
-			make_again(p, i);
-	for (uint32_t i = 0; i < p->conf.ports.n; i++)
-		make_configured(p, p->conf.ports.v[i]);
+	for (int bonds = 0; bonds <= 1; bonds++)
+		for (uint32_t i = 0; i < p->ports->n; i++)
+			if (p->ports->p[i].state != PORT_FREE && is_bond(&p->ports->p[i]) == bonds)
+				make_again(p, i);
+	for (int bonds = 0; bonds <= 1; bonds++)
+		for (uint32_t i = 0; i < p->conf.ports.n; i++)
+			if (is_configured_bond(p->conf.ports.v[i]) == bonds)
+				make_configured(p, p->conf.ports.v[i]);
 	token_eal_end(p->token);
 }
 
@@ -578,7 +660,8 @@ ports_release(struct primary *p, bool stop_devices)
 			continue;
 		if (port->kind == PORT_TAP)
 			tap_close(&p->port_set->local[i]);
-		else if (port->kind == PORT_DEVICE && stop_devices)
+		else if (port->kind == PORT_DEVICE && stop_devices &&
+			 (port->flags & PORT_MEMBER) == 0)
 			device_port_remove(p, i, false);
 	}
 	token_eal_end(p->token);
@@ -619,10 +702,9 @@ ports_links(struct primary *p)
 
 		if (port->state != PORT_ACTIVE)
 			continue;
-		up = port->kind == PORT_TAP ? tap_port_link(port->name)
-		     : port->kind == PORT_VHOST
-			 ? guest_link(p, port)
-			 : device_port_link(&p->hs->port_run[i], &mbps);
+		up = port->kind == PORT_TAP     ? tap_port_link(port->name)
+		     : port->kind == PORT_VHOST ? guest_link(p, port)
+						: device_port_link(&p->hs->port_run[i], &mbps);
 		if (up != (port->link_up != 0))
 			log_info("port %s is %s", port->name, up ? "up" : "down");
 		port->link_up = up;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * What the primary's modules share: one struct, made by main() and owned by its main thread. The
- * timer thread (watchdog.h) sees only what it is given.
+ * timer thread (watchdog.h) and the io thread (io.h) see only what they are given.
  *
  * The main thread waits in one epoll; whoever wants to be called for a descriptor embeds a watch.
  */
@@ -53,6 +53,7 @@ struct primary {
 	struct peers *peers;
 	struct children *children;
 	struct port_set *port_set;
+	struct io *io;
 	struct watchdog *watchdog;
 };
 
