@@ -20,6 +20,11 @@
 #include "common/nexthop_types.def"
 #undef NEXTHOP_TYPE
 
+_Static_assert((int)VROUTER__NEXTHOP__FAMILY__BRIDGE == NEXTHOP_FAMILY_BRIDGE &&
+		   (int)VROUTER__NEXTHOP__FAMILY__INET == NEXTHOP_FAMILY_INET &&
+		   (int)VROUTER__NEXTHOP__FAMILY__INET6 == NEXTHOP_FAMILY_INET6,
+	       "family");
+
 static const char *const type_names[] = {
 #define NEXTHOP_TYPE(NAME, name, text) [NEXTHOP_##NAME] = name,
 #include "common/nexthop_types.def"
@@ -27,15 +32,29 @@ static const char *const type_names[] = {
 };
 
 static int
+parse_rewrite(const Vrouter__Nexthop *m, struct nexthop *nh, struct refusal *r)
+{
+	if (m->rewrite.len < NEXTHOP_REWRITE_MIN || m->rewrite.len > NEXTHOP_REWRITE_MAX)
+		return refuse(r, EINVAL, "rewrite",
+			      "rewrite has %zu bytes, not %d to %d: MAC addresses and EtherType",
+			      m->rewrite.len, NEXTHOP_REWRITE_MIN, NEXTHOP_REWRITE_MAX);
+	nh->encap.rewrite_len = (uint16_t)m->rewrite.len;
+	memcpy(nh->encap.rewrite, m->rewrite.data, m->rewrite.len);
+	return 0;
+}
+
+static int
 parse_encap(const Vrouter__Nexthop *m, struct nexthop *nh, struct refusal *r)
 {
 	if (!m->has_vif_case)
 		return refuse(r, EINVAL, "vif", "vif is missing: type encap leaves through one");
+	nh->encap.vif = m->vif;
+	if (nh->family != NEXTHOP_FAMILY_BRIDGE)
+		return parse_rewrite(m, nh, r);
 	if (m->rewrite.len != 0)
 		return refuse(r, EINVAL, "rewrite",
 			      "rewrite is for families inet and inet6: family bridge sends frames "
 			      "as they are");
-	nh->encap.vif = m->vif;
 	return 0;
 }
 
@@ -68,6 +87,9 @@ check_fields_of_type(const Vrouter__Nexthop *m, struct refusal *r)
 		return refuse(r, EINVAL, "rewrite", "rewrite is for type encap, not %s", type);
 	if (m->n_members != 0 && m->type != VROUTER__NEXTHOP__TYPE__FLOOD)
 		return refuse(r, EINVAL, "members", "members is for type flood, not %s", type);
+	if (m->family != VROUTER__NEXTHOP__FAMILY__BRIDGE &&
+	    m->type == VROUTER__NEXTHOP__TYPE__FLOOD)
+		return refuse(r, ENOTSUP, "family", "only frames are flooded: family bridge");
 	return 0;
 }
 
@@ -89,8 +111,6 @@ nexthop_parse(const Vrouter__Nexthop *m, const struct conf *conf, struct nexthop
 			      (unsigned long long)conf->vifs - 1);
 	if (m->type == VROUTER__NEXTHOP__TYPE__TYPE_UNSET)
 		return refuse(r, EINVAL, "type", "type is missing");
-	if (m->family != VROUTER__NEXTHOP__FAMILY__BRIDGE)
-		return refuse(r, ENOTSUP, "family", "only family bridge is forwarded yet");
 	rc = check_fields_of_type(m, r);
 	if (rc < 0)
 		return rc;
@@ -98,7 +118,7 @@ nexthop_parse(const Vrouter__Nexthop *m, const struct conf *conf, struct nexthop
 	nh->id = m->id;
 	nh->vrf = m->vrf;
 	nh->type = (uint8_t)(m->type - 1);
-	nh->family = NEXTHOP_FAMILY_BRIDGE;
+	nh->family = (uint8_t)m->family;
 	switch (m->type) {
 	case VROUTER__NEXTHOP__TYPE__ENCAP:
 		return parse_encap(m, nh, r);

@@ -90,10 +90,37 @@ a_deleted_nexthop_is_gone(void **state)
 }
 
 static void
+a_header_for_routed_packets_is_published_and_read_back(void **state)
+{
+	static uint8_t bytes[32] = {2, 0, 0, 0, 0, 2, 0, 0, 0x5e, 0, 1, 0, 8, 0};
+	static const size_t lengths[] = {14, 18, 32};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
+		Vrouter__Nexthop m = encap(20, 3);
+		const struct nexthop *nh;
+
+		m.family = VROUTER__NEXTHOP__FAMILY__INET;
+		m.rewrite.data = bytes;
+		m.rewrite.len = lengths[i];
+		assert_ok(ask(VROUTER__OP__ADD, "nexthop", &m));
+		nh = nexthop_lookup(test_ctl.tables.nexthops, 20);
+		assert_int_equal(nh->family, NEXTHOP_FAMILY_INET);
+		assert_int_equal(nh->encap.vif, 3);
+		assert_int_equal(nh->encap.rewrite_len, lengths[i]);
+		assert_memory_equal(nh->encap.rewrite, bytes, lengths[i]);
+		assert_ok(ask(VROUTER__OP__GET, "nexthop", &m));
+		assert_int_equal(answered_object(0)->nexthop->family,
+				 VROUTER__NEXTHOP__FAMILY__INET);
+		assert_int_equal(answered_object(0)->nexthop->rewrite.len, lengths[i]);
+	}
+}
+
+static void
 what_is_wrong_is_named(void **state)
 {
 	static uint32_t many[17], own[] = {1, 7};
-	static uint8_t bytes[14];
+	static uint8_t bytes[14], long_bytes[33];
 	const Vrouter__Result__Code INVALID = VROUTER__RESULT__CODE__INVALID;
 	const struct {
 		Vrouter__Nexthop m;
@@ -144,9 +171,22 @@ what_is_wrong_is_named(void **state)
 	     "rewrite",
 	     "rewrite is for type encap, not flood"},
 	    {{.has_id_case = 1, .id = 7, .type = 2, .has_vif_case = 5, .family = 1},
+	     INVALID,
+	     "rewrite",
+	     "rewrite has 0 bytes, not 14 to 32"},
+	    {{.has_id_case = 1,
+	      .id = 7,
+	      .type = 2,
+	      .has_vif_case = 5,
+	      .family = 2,
+	      .rewrite = {33, long_bytes}},
+	     INVALID,
+	     "rewrite",
+	     "rewrite has 33 bytes, not 14 to 32"},
+	    {{.has_id_case = 1, .id = 7, .type = 3, .family = 1},
 	     VROUTER__RESULT__CODE__UNSUPPORTED,
 	     "family",
-	     "only family bridge"},
+	     "only frames are flooded"},
 	    {{.has_id_case = 1, .id = 7, .type = 1, .family = 9},
 	     INVALID,
 	     "family",
@@ -208,6 +248,7 @@ main(void)
 	    cmocka_unit_test(encap_is_published_and_read_back),
 	    cmocka_unit_test(adding_again_replaces),
 	    cmocka_unit_test(a_deleted_nexthop_is_gone),
+	    cmocka_unit_test(a_header_for_routed_packets_is_published_and_read_back),
 	    cmocka_unit_test(what_is_wrong_is_named),
 	    cmocka_unit_test(a_list_has_every_nexthop_once_in_order),
 	    cmocka_unit_test(the_next_ctl_finds_the_nexthops),

@@ -10,6 +10,7 @@
 #include "common/port.h"
 #include "common/process.h"
 #include "common/region.h"
+#include "common/route.h"
 #include "common/slot.h"
 #include "ctl/call.h"
 #include "ctl/ctl.h"
@@ -63,6 +64,11 @@ table_use(const struct tables *t, const char *name)
 	if (strcmp(name, "bridge") == 0)
 		return (struct table_use){true, true, bridge_used(t->bridge),
 					  bridge_capacity(t->bridge)};
+	if (strcmp(name, "route") == 0)
+		return (struct table_use){true, true,
+					  (uint64_t)route_used(t->routes, ROUTE_INET) +
+					      route_used(t->routes, ROUTE_INET6),
+					  route_capacity(t->routes)};
 	return (struct table_use){.counted = false};
 }
 

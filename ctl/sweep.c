@@ -7,6 +7,7 @@
 #include "common/bridge.h"
 #include "common/controller.h"
 #include "common/redo.h"
+#include "common/route.h"
 #include "common/vif.h"
 #include "ctl/call.h"
 #include "ctl/ctl.h"
@@ -14,8 +15,8 @@
 #include "ctl/object_vif.h"
 
 /* The cursor: what is swept in the upper bits, where in the lower. */
-enum stage { BRIDGES, NEXTHOPS, VIFS, SWEPT };
-enum { STAGE_SHIFT = 60, STEP_CELLS = 512, STEP_IDS = 4096, STEP_REMOVED = 256 };
+enum stage { BRIDGES, ROUTES, NEXTHOPS, VIFS, SWEPT };
+enum { STAGE_SHIFT = 60, STEP_CELLS = 512, STEP_ROUTES = 512, STEP_IDS = 4096, STEP_REMOVED = 256 };
 
 static uint64_t
 cursor_at(enum stage stage, uint64_t position)
@@ -63,7 +64,29 @@ sweep_bridges(struct ctl *ctl, const struct sweep *what, uint64_t *cursor)
 			rc = bridge_stage_del(t->bridge_writer, t->batch, &keys[i]);
 	rc = decide(ctl, rc);
 	if (rc == 0)
-		*cursor = at != UINT64_MAX ? at : cursor_at(NEXTHOPS, 0);
+		*cursor = at != UINT64_MAX ? at : cursor_at(ROUTES, 0);
+	return rc;
+}
+
+/* Routes belong to nobody, so only a sweep of everything takes them. */
+static int
+sweep_routes(struct ctl *ctl, const struct sweep *what, uint64_t *cursor)
+{
+	struct tables *t = &ctl->tables;
+	struct route_key keys[STEP_ROUTES];
+	uint64_t values[STEP_ROUTES];
+	uint64_t at = *cursor - cursor_at(ROUTES, 0);
+	uint32_t n = 0;
+	int rc = 0;
+
+	if (what->all)
+		n = route_walk(t->routes, &at, STEP_ROUTES, STEP_ROUTES, keys, values);
+	for (uint32_t i = 0; i < n && rc == 0; i++)
+		rc = route_del(t->route_writer, &keys[i]);
+	ctl->revision += n > 0;
+	if (rc == 0)
+		*cursor =
+		    what->all && at != UINT64_MAX ? cursor_at(ROUTES, at) : cursor_at(NEXTHOPS, 0);
 	return rc;
 }
 
@@ -137,6 +160,9 @@ sweep_step(struct ctl *ctl, const struct sweep *what, uint64_t *cursor, struct c
 	switch ((enum stage)(*cursor >> STAGE_SHIFT)) {
 	case BRIDGES:
 		rc = sweep_bridges(ctl, what, cursor);
+		return rc == 0 ? -EAGAIN : rc;
+	case ROUTES:
+		rc = sweep_routes(ctl, what, cursor);
 		return rc == 0 ? -EAGAIN : rc;
 	case NEXTHOPS:
 		rc = sweep_nexthops(ctl, what, cursor);

@@ -12,6 +12,7 @@
 #include "common/port.h"
 #include "common/redo.h"
 #include "common/region.h"
+#include "common/route.h"
 #include "common/vif.h"
 
 #define LOG_MODULE "tables"
@@ -35,6 +36,7 @@ tables_find(struct tables *t, const struct region *region, struct fault *f)
 	    {"nexthop", (void **)&t->nexthops},
 	    {"bridge", (void **)&t->bridge},
 	    {"counters", (void **)&t->counters},
+	    {"route", (void **)&t->routes},
 	    {"agents", (void **)&t->agents},
 	    {"redo", (void **)&t->redo},
 	    {"baseline", (void **)&t->baseline},
@@ -73,9 +75,10 @@ tables_adopt(struct tables *t, struct fault *f)
 	t->vif_writer = idtab_writer_create(t->vifs, t->grace);
 	t->nexthop_writer = idtab_writer_create(t->nexthops, t->grace);
 	t->bridge_writer = bridge_writer_create(t->bridge, t->grace);
+	t->route_writer = route_writer_create(t->routes, t->grace);
 	t->batch = redo_writer_create(t->redo, t->base);
 	if (t->vif_writer == NULL || t->nexthop_writer == NULL || t->bridge_writer == NULL ||
-	    t->batch == NULL)
+	    t->route_writer == NULL || t->batch == NULL)
 		goto no_memory;
 	bridge_writer_owners(t->bridge_writer, t->bridge_owner);
 	return 0;
@@ -90,6 +93,8 @@ tables_release(struct tables *t)
 {
 	redo_writer_destroy(t->batch);
 	t->batch = NULL;
+	route_writer_destroy(t->route_writer);
+	t->route_writer = NULL;
 	if (t->bridge_writer != NULL)
 		bridge_writer_destroy(t->bridge_writer);
 	t->bridge_writer = NULL;

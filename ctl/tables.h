@@ -26,6 +26,8 @@ struct processes;
 struct redo;
 struct redo_writer;
 struct region;
+struct route_table;
+struct route_writer;
 struct rte_rcu_qsbr;
 struct slots;
 struct vif_counters;
@@ -40,6 +42,7 @@ struct tables {
 	struct idtab *vifs;
 	struct idtab *nexthops;
 	struct bridge *bridge;
+	struct route_table *routes;
 	struct counters *counters;
 	struct redo *redo;
 	struct vif_counters *baseline; /* by vif id: what had been counted before it was added */
@@ -53,6 +56,7 @@ struct tables {
 	struct idtab_writer *vif_writer;
 	struct idtab_writer *nexthop_writer;
 	struct bridge_writer *bridge_writer;
+	struct route_writer *route_writer;
 	struct redo_writer *batch; /* the batch under way; see batch.h */
 };
 

@@ -320,17 +320,55 @@ parse_hex(const char *text, uint8_t *out)
 	return n;
 }
 
+/* Bytes, or -1. */
 static int
-parse_bytes(const char *label, const char *text, ProtobufCBinaryData *value, struct fault *fault)
+parse_address(const char *text, uint8_t *out)
 {
+	if (inet_pton(AF_INET, text, out) == 1)
+		return 4;
+	return inet_pton(AF_INET6, text, out) == 1 ? 16 : -1;
+}
+
+/* "10.0.0.0/8": the address, and a byte for its length; without one, all of it. Bytes, or -1. */
+static int
+parse_prefix(const char *text, uint8_t *out)
+{
+	char address[INET6_ADDRSTRLEN];
+	const char *slash = strchrnul(text, '/');
+	unsigned long bits;
+	char *end;
+	int n;
+
+	if ((size_t)(slash - text) >= sizeof(address))
+		return -1;
+	snprintf(address, sizeof(address), "%.*s", (int)(slash - text), text);
+	n = parse_address(address, out);
+	if (n < 0)
+		return -1;
+	bits = (unsigned long)n * 8;
+	if (*slash == '/') {
+		bits = strtoul(slash + 1, &end, 10);
+		if (!isdigit((unsigned char)slash[1]) || *end != '\0' || bits > UINT8_MAX)
+			return -1;
+	}
+	out[n] = (uint8_t)bits;
+	return n + 1;
+}
+
+static int
+parse_bytes(const ProtobufCFieldDescriptor *f, const char *label, const char *text,
+	    ProtobufCBinaryData *value, struct fault *fault)
+{
+	bool prefix = strcmp(f->name, "prefix") == 0;
 	uint8_t bytes[BYTES_MAX];
 	int n;
 
-	n = parse_hex(text, bytes);
-	if (n < 0 && inet_pton(AF_INET, text, bytes) == 1)
-		n = 4;
-	if (n < 0 && inet_pton(AF_INET6, text, bytes) == 1)
-		n = 16;
+	n = prefix ? parse_prefix(text, bytes) : parse_hex(text, bytes);
+	if (n < 0 && prefix)
+		return fault_set(fault, EINVAL, "%s: \"%s\" is no prefix such as 10.0.0.0/8", label,
+				 text);
+	if (n < 0)
+		n = parse_address(text, bytes);
 	if (n < 0)
 		return fault_set(fault, EINVAL,
 				 "%s: \"%s\" is no address and no row of hexadecimal digits", label,
@@ -352,7 +390,7 @@ parse_value(const ProtobufCFieldDescriptor *f, const char *label, const char *te
 		*(char **)value = strdup(text);
 		return *(char **)value != NULL ? 0 : fault_set(fault, ENOMEM, "out of memory");
 	case PROTOBUF_C_TYPE_BYTES:
-		return parse_bytes(label, text, value, fault);
+		return parse_bytes(f, label, text, value, fault);
 	case PROTOBUF_C_TYPE_BOOL:
 		return parse_bool(label, text, value, fault);
 	case PROTOBUF_C_TYPE_ENUM:
@@ -601,7 +639,12 @@ print_bytes(FILE *out, const ProtobufCFieldDescriptor *f, const ProtobufCBinaryD
 	char text[INET6_ADDRSTRLEN];
 	bool address = !ends_with(f->name, "rewrite");
 
-	if (address && b->len == 4)
+	if (strcmp(f->name, "prefix") == 0 && (b->len == 4 + 1 || b->len == 16 + 1))
+		fprintf(
+		    out, "%s/%u",
+		    inet_ntop(b->len == 4 + 1 ? AF_INET : AF_INET6, b->data, text, sizeof(text)),
+		    b->data[b->len - 1]);
+	else if (address && b->len == 4)
 		fputs(inet_ntop(AF_INET, b->data, text, sizeof(text)), out);
 	else if (address && b->len == 16)
 		fputs(inet_ntop(AF_INET6, b->data, text, sizeof(text)), out);

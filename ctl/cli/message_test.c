@@ -62,6 +62,12 @@ arguments_become_fields(void **state)
 	     "{\"vrf\": 1, \"mac\": \"02:00:00:00:00:01\", \"nexthop\": 7}"},
 	    {"bridge", {"mac=02-00-00-00-00-ff"}, "{\"mac\": \"02:00:00:00:00:ff\"}"},
 	    {"bridge", {"mac=10.0.0.1"}, "{\"mac\": \"10.0.0.1\"}"},
+	    {"route",
+	     {"vrf=1", "prefix=10.0.0.0/8", "nexthop=12"},
+	     "{\"vrf\": 1, \"prefix\": \"10.0.0.0/8\", \"nexthop\": 12}"},
+	    {"route", {"prefix=192.0.2.1"}, "{\"prefix\": \"192.0.2.1/32\"}"},
+	    {"route", {"prefix=::/0"}, "{\"prefix\": \"::/0\"}"},
+	    {"route", {"prefix=fd00:1::/33"}, "{\"prefix\": \"fd00:1::/33\"}"},
 	    {"log",
 	     {"module=a\"b\\\n", "level=debug"},
 	     "{\"module\": \"a\\\"b\\\\\\u000a\", \"level\": \"debug\"}"},
@@ -105,6 +111,12 @@ wrong_arguments_are_named(void **state)
 	static const struct {
 		const char *kind, *first, *argument, *text;
 	} cases[] = {
+	    {"route", NULL, "prefix=10.0.0/8",
+	     "prefix: \"10.0.0/8\" is no prefix such as 10.0.0.0/8"},
+	    {"route", NULL, "prefix=10.0.0.0/",
+	     "prefix: \"10.0.0.0/\" is no prefix such as 10.0.0.0/8"},
+	    {"route", NULL, "prefix=10.0.0.0/-8",
+	     "prefix: \"10.0.0.0/-8\" is no prefix such as 10.0.0.0/8"},
 	    {"nexthop", NULL, "vif", "\"vif\" is not of the form field=value"},
 	    {"nexthop", NULL, "=3", "\"=3\" is not of the form field=value"},
 	    {"nexthop", NULL, "typ=encap",

@@ -330,6 +330,7 @@ class Router:
             "vif": [{k: v for k, v in o.items() if k != "state"} for o in self.ask("vif list")],
             "nexthop": [{k: v for k, v in o.items() if k != "state"} for o in self.ask("nexthop list")],
             "bridge": [{k: v for k, v in o.items() if k != "state"} for o in self.ask("bridge list")],
+            "route": sorted(self.ask("route list"), key=json.dumps),
             "used": {
                 t["name"]: t["used"]
                 for t in self.ask("table list")

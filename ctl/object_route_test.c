@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Routes through the API: what is accepted, refused, masked, and read back. */
+#include "ctl/ctl_test.h"
+
+#include "common/route.h"
+
+/* 'prefix' is 5 or 17 bytes. */
+static Vrouter__Route
+route(uint32_t vrf, const void *prefix, size_t len)
+{
+	Vrouter__Route m = VROUTER__ROUTE__INIT;
+
+	m.has_vrf_case = VROUTER__ROUTE__HAS_VRF_VRF;
+	m.vrf = vrf;
+	m.prefix.data = (uint8_t *)(uintptr_t)prefix;
+	m.prefix.len = len;
+	return m;
+}
+
+static Vrouter__Route
+route_to(uint32_t vrf, const void *prefix, size_t len, uint32_t nexthop)
+{
+	Vrouter__Route m = route(vrf, prefix, len);
+
+	m.has_nexthop_case = VROUTER__ROUTE__HAS_NEXTHOP_NEXTHOP;
+	m.nexthop = nexthop;
+	return m;
+}
+
+static uint32_t
+lookup(uint32_t vrf, const char *address_bytes)
+{
+	uint32_t address_be;
+	uint64_t value;
+
+	memcpy(&address_be, address_bytes, sizeof(address_be));
+	route_lookup_inet(test_ctl.tables.routes, &vrf, &address_be, 1, &value);
+	return value == 0 ? 0 : route_value_nexthop(value);
+}
+
+static void
+routes_are_written_read_back_and_deleted(void **state)
+{
+	Vrouter__Route wide = route_to(1, "\x0a\0\0\0\x08", 5, 7);
+	Vrouter__Route narrow = route_to(1, "\x0a\x02\0\0\x10", 5, 8);
+	const Vrouter__Route *got;
+
+	(void)state;
+	assert_ok(ask(VROUTER__OP__ADD, "route", &wide));
+	assert_ok(ask(VROUTER__OP__ADD, "route", &narrow));
+	assert_int_equal(lookup(1, "\x0a\x01\0\x01"), 7);
+	assert_int_equal(lookup(1, "\x0a\x02\0\x01"), 8);
+	assert_int_equal(lookup(2, "\x0a\x02\0\x01"), 0);
+	assert_ok(ask(VROUTER__OP__GET, "route", &narrow));
+	got = answered_object(0)->route;
+	assert_int_equal(got->vrf, 1);
+	assert_int_equal(got->prefix.len, 5);
+	assert_memory_equal(got->prefix.data, "\x0a\x02\0\0\x10", 5);
+	assert_int_equal(got->nexthop, 8);
+
+	assert_ok(ask(VROUTER__OP__DEL, "route", &narrow));
+	assert_int_equal(lookup(1, "\x0a\x02\0\x01"), 7);
+	assert_refused(ask(VROUTER__OP__DEL, "route", &narrow), VROUTER__RESULT__CODE__NOT_FOUND,
+		       "prefix", "it does not exist");
+	assert_refused(ask(VROUTER__OP__GET, "route", &narrow), VROUTER__RESULT__CODE__NOT_FOUND,
+		       "prefix", "it does not exist");
+	assert_ok(ask(VROUTER__OP__DEL, "route", &wide));
+	assert_int_equal(lookup(1, "\x0a\x01\0\x01"), 0);
+}
+
+static void
+adding_again_replaces_the_nexthop(void **state)
+{
+	Vrouter__Route m = route_to(1, "\x0a\0\0\0\x08", 5, 7);
+	uint32_t used;
+
+	(void)state;
+	assert_ok(ask(VROUTER__OP__ADD, "route", &m));
+	used = route_used(test_ctl.tables.routes, ROUTE_INET);
+	assert_ok(ask(VROUTER__OP__ADD, "route", &m));
+	m.nexthop = 9;
+	assert_ok(ask(VROUTER__OP__ADD, "route", &m));
+	assert_int_equal(route_used(test_ctl.tables.routes, ROUTE_INET), used);
+	assert_int_equal(lookup(1, "\x0a\x01\0\x01"), 9);
+	assert_ok(ask(VROUTER__OP__DEL, "route", &m));
+}
+
+static void
+host_bits_are_ignored(void **state)
+{
+	static const struct {
+		const char *given, *masked;
+		size_t len;
+	} cases[] = {
+	    {"\x0a\x01\x02\x03\x08", "\x0a\0\0\0\x08", 5},
+	    {"\x0a\xff\xff\xff\x0b", "\x0a\xe0\0\0\x0b", 5},
+	    {"\x0a\xff\xff\xff\0", "\0\0\0\0\0", 5},
+	    {"\x0a\xff\xff\xff\x20", "\x0a\xff\xff\xff\x20", 5},
+	    {"\xfd\0\0\x01\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x21",
+	     "\xfd\0\0\x01\x80\0\0\0\0\0\0\0\0\0\0\0\x21", 17},
+	    {"\xfd\0\0\x01\0\0\0\0\0\0\0\0\0\0\0\x05\x80",
+	     "\xfd\0\0\x01\0\0\0\0\0\0\0\0\0\0\0\x05\x80", 17},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		Vrouter__Route m = route_to(3, cases[i].given, cases[i].len, 5);
+
+		assert_ok(ask(VROUTER__OP__ADD, "route", &m));
+		assert_ok(ask(VROUTER__OP__GET, "route", &m));
+		assert_int_equal(answered_object(0)->route->prefix.len, cases[i].len);
+		assert_memory_equal(answered_object(0)->route->prefix.data, cases[i].masked,
+				    cases[i].len);
+		m.prefix.data = (uint8_t *)(uintptr_t)cases[i].masked;
+		assert_ok(ask(VROUTER__OP__DEL, "route", &m));
+	}
+}
+
+static void
+what_is_wrong_is_named(void **state)
+{
+	const Vrouter__Result__Code INVALID = VROUTER__RESULT__CODE__INVALID;
+	Vrouter__Route absent = VROUTER__ROUTE__INIT;
+	const struct {
+		Vrouter__Route m;
+		const char *field, *words;
+	} cases[] = {
+	    {absent, "vrf", "vrf is missing"},
+	    {route(1, NULL, 0), "prefix", "prefix is missing"},
+	    {route_to(1, "\x0a\0\0\0", 4, 1), "prefix", "prefix has 4 bytes, not 5 or 17"},
+	    {route_to(1, "\x0a\0\0\0\x21", 5, 1), "prefix", "a length of 33 bits, above 32"},
+	    {route_to(8, "\x0a\0\0\0\x08", 5, 1), "vrf", "vrf 8 is above 7 (option vrfs)"},
+	    {route(1, "\x0a\0\0\0\x08", 5), "nexthop", "nexthop is missing"},
+	    {route_to(1, "\x0a\0\0\0\x08", 5, 10000), "nexthop", "nexthop 10000 is above 9999"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		Vrouter__Route m = cases[i].m;
+
+		assert_refused(ask(VROUTER__OP__ADD, "route", &m), INVALID, cases[i].field,
+			       cases[i].words);
+	}
+	assert_int_equal(route_used(test_ctl.tables.routes, ROUTE_INET), 0);
+}
+
+static void
+a_full_table_says_so(void **state)
+{
+	uint8_t prefix[5] = {0x0a, 0, 0, 0, 32};
+	Vrouter__Route m = route_to(1, prefix, sizeof(prefix), 1);
+
+	(void)state;
+	for (uint32_t i = 0; i < route_capacity(test_ctl.tables.routes); i++) {
+		prefix[3] = (uint8_t)i;
+		prefix[2] = (uint8_t)(i >> 8);
+		assert_ok(ask(VROUTER__OP__ADD, "route", &m));
+	}
+	prefix[1] = 1;
+	assert_refused(ask(VROUTER__OP__ADD, "route", &m), VROUTER__RESULT__CODE__FULL, "",
+		       "(option routes)");
+}
+
+/* After the test before. */
+static void
+a_list_has_all_routes_of_a_vrf_and_outlives_their_writer(void **state)
+{
+	Vrouter__Route all = VROUTER__ROUTE__INIT;
+	Vrouter__Route other = route(2, NULL, 0);
+	struct fault f;
+
+	(void)state;
+	tables_release(&test_ctl.tables);
+	assert_int_equal(tables_adopt(&test_ctl.tables, &f), 0);
+	assert_ok(ask(VROUTER__OP__LIST, "route", &all));
+	assert_int_equal(asker.n - 1, route_capacity(test_ctl.tables.routes));
+	assert_ok(ask(VROUTER__OP__LIST, "route", &other));
+	assert_int_equal(asker.n - 1, 0);
+	assert_int_equal(lookup(1, "\x0a\0\0\x07"), 1);
+}
+
+static void
+a_reset_takes_the_routes(void **state)
+{
+	Vrouter__Reset m = VROUTER__RESET__INIT;
+
+	(void)state;
+	m.tables = true;
+	assert_ok(ask(VROUTER__OP__SET, "reset", &m));
+	assert_int_equal(route_used(test_ctl.tables.routes, ROUTE_INET), 0);
+	assert_int_equal(lookup(1, "\x0a\0\0\x07"), 0);
+}
+
+int
+main(void)
+{
+	static const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(routes_are_written_read_back_and_deleted),
+	    cmocka_unit_test(adding_again_replaces_the_nexthop),
+	    cmocka_unit_test(host_bits_are_ignored),
+	    cmocka_unit_test(what_is_wrong_is_named),
+	    cmocka_unit_test(a_full_table_says_so),
+	    cmocka_unit_test(a_list_has_all_routes_of_a_vrf_and_outlives_their_writer),
+	    cmocka_unit_test(a_reset_takes_the_routes),
+	};
+
+	return cmocka_run_group_tests(tests, router_open, router_close);
+}
