@@ -47,6 +47,7 @@ SLOT = 10
 SINK_MAC = "02:00:00:00:aa:02"  # of the port that only sends
 GUEST_A = "02:00:00:00:00:0a"  # sender in the frames
 GUEST_B = "02:00:00:00:00:0b"  # receiver in the frames
+ROUTER = "00:00:5e:00:01:00"  # a vif's own address
 TESTPMD_PEER = "02:00:00:00:00:01"  # where testpmd's mac mode sends port 1's packets
 
 
@@ -73,18 +74,18 @@ def checksum(header):
     return ~total & 0xFFFF
 
 
-def ip_udp(length):
+def ip_udp(length, ttl):
     """IPv4 and UDP headers and payload of a frame of 'length' bytes."""
     udp = struct.pack("!HHHH", 1024, 9, length - 34, 0)
-    fields = (0x45, 0, length - 14, 0, 0, 64, 17, 0)
+    fields = (0x45, 0, length - 14, 0, 0, ttl, 17, 0)
     addresses = socket.inet_aton("10.1.0.1") + socket.inet_aton("10.2.0.1")
     ip = struct.pack("!BBHHHBBH", *fields) + addresses
     ip = ip[:10] + struct.pack("!H", checksum(ip)) + ip[12:]
     return (ip + udp).ljust(length - 14, b"\0")
 
 
-def frame(length, dst=GUEST_B, src=GUEST_A):
-    return mac_bytes(dst) + mac_bytes(src) + b"\x08\x00" + ip_udp(length)
+def frame(length, dst=GUEST_B, src=GUEST_A, ttl=64):
+    return mac_bytes(dst) + mac_bytes(src) + b"\x08\x00" + ip_udp(length, ttl)
 
 
 def sample_wrong(sample, dataplane, flows):
@@ -94,9 +95,11 @@ def sample_wrong(sample, dataplane, flows):
     # Of varying lengths, the frame itself says which.
     length = struct.unpack("!H", sample[16:18])[0] + 14 if dataplane.imix else len(sample)
     # The source writes the first bytes; what follows is what the buffer held before.
-    wanted = frame(length, dataplane.dst, dataplane.src)[:60]
+    wanted = dataplane.wanted(length)[:60]
     got = sample[:60]
     varies = list(range(24, 30)) + [34, 35]  # checksum, source address, source port
+    if dataplane.dsts > 1:
+        varies.append(32)  # destination address
     for i, (byte, other) in enumerate(zip(wanted, got)):
         if byte != other and i not in varies:
             return f"byte {i} of the frame sent is {other:02x}, not {byte:02x}"
@@ -179,17 +182,19 @@ class Dataplane:
     counted something else than 'packets', which went through; nothing moves then.
     """
 
-    def __init__(self, bench, dst=GUEST_B, src=GUEST_A, imix=False):
+    def __init__(self, bench, dst=GUEST_B, src=GUEST_A, imix=False, dsts=1):
         self.lab = Lab(os.path.join(os.environ["VR_LAB"], "case"))
-        self.dst, self.src, self.imix = dst, src, imix
+        self.dst, self.src, self.imix, self.dsts = dst, src, imix, dsts
         self.frame = os.path.join(self.lab.dir, "frame")
         self.source_stats = os.path.join(self.lab.dir, "source")
         self.sink_stats = os.path.join(self.lab.dir, "sink")
         with open(self.frame, "wb") as file:
-            file.write(frame(60))
+            file.write(frame(60, dst=ROUTER if dst == ROUTER else GUEST_B))
         # Not longer than 127 bytes, DPDK's limit for devices that come later.
         self.source = f"net_flowgen0,frame={self.frame},flows={bench.flows}"
         self.source += f",stats={self.source_stats},imix={int(imix)},closed=1"
+        if dsts > 1:
+            self.source += f",dsts={dsts}"
         self.sink = f"net_flowgen1,sink=1,stats={self.sink_stats},mac={SINK_MAC}"
 
     def start(self):
@@ -201,6 +206,10 @@ class Dataplane:
             if child.poll() is not None:
                 said = "\n    ".join([""] + text_of(child.log).splitlines()[-8:])
                 raise Failure(f"{child.args[0]} ended with {child.returncode}:{said}")
+
+    def wanted(self, length):
+        """A frame as it leaves, but for what flows vary."""
+        return frame(length, self.dst, self.src)
 
     def verify(self, packets):
         pass
@@ -288,7 +297,7 @@ class Ours(Dataplane):
             raise Failure(f"mbufs are missing, or owned twice: {audit}")
 
 
-class OursBridging(Ours):
+class OursCounting(Ours):
     def verify(self, packets):
         super().verify(packets)
         counted = self.router.counters()
@@ -301,12 +310,33 @@ class OursBridging(Ours):
                 raise Failure(f"{drop['packets']} packets were dropped: {drop['reason']}")
 
 
+class OursRouting(OursCounting):
+    """256 prefixes of 24 bits, through as many nexthops as are asked for."""
+
+    def __init__(self, bench, nexthops=1, **options):
+        super().__init__(bench, dst=ROUTER, dsts=256, **options)
+        self.nexthops = nexthops
+
+    def start(self):
+        super().start()
+        header = f"{GUEST_B}:{ROUTER}:0800"
+        for n in range(self.nexthops):
+            self.router.vrctl(f"nexthop add id={100 + n} type=encap family=inet vrf=1 vif=2 rewrite={header}")
+        for n in range(256):
+            self.router.vrctl(f"route add vrf=1 prefix=10.2.{n}.0/24 nexthop={100 + n % self.nexthops}")
+
+    def wanted(self, length):
+        return frame(length, GUEST_B, ROUTER, ttl=63)
+
+
 CASES = {
     "testpmd:io": lambda bench: Testpmd(bench, "io"),
     "testpmd:mac": lambda bench: Testpmd(bench, "mac", dst=TESTPMD_PEER, src=SINK_MAC),
     "io": lambda bench: Ours(bench, worker_options=("--io-forward",)),
-    "l2": OursBridging,
-    "l2-imix": lambda bench: OursBridging(bench, imix=True),
+    "l2": OursCounting,
+    "l2-imix": lambda bench: OursCounting(bench, imix=True),
+    "l3": OursRouting,
+    "l3-16": lambda bench: OursRouting(bench, nexthops=16),
 }
 REFERENCE = "testpmd:io"
 

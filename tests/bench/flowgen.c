@@ -14,12 +14,12 @@
  *   frame=FILE   what to send: Ethernet, IPv4 without options, UDP with checksum 0; 42 to 64 bytes.
  *                Flow i of N gets source port + i % 1024 and source address + i / 1024.
  *   flows=N      how many flows, one packet of each in turn (default 1)
- *   imix=0|1     lengths of IMIX (7 x 60, 4 x 590, 1 x 1514) instead of the frame's own
- *   sink=0|1     nothing is received; frame is not needed
- *   ring=N       descriptors of each ring, a power of two (default 1024)
- *   stats=FILE   where struct flowgen_stats is; made here, mapped by whoever wants to look
- *   closed=0|1   receives nothing until flowgen_stats.open is set (default 0)
- *   mac=MAC      the port's address
+ *   dsts=N       flow i has the frame's destination address, whose third byte is 0, + 256 * (i %
+ * N); N is at most 256 (default 1) imix=0|1     lengths of IMIX (7 x 60, 4 x 590, 1 x 1514) instead
+ * of the frame's own sink=0|1     nothing is received; frame is not needed ring=N       descriptors
+ * of each ring, a power of two (default 1024) stats=FILE   where struct flowgen_stats is; made
+ * here, mapped by whoever wants to look closed=0|1   receives nothing until flowgen_stats.open is
+ * set (default 0) mac=MAC      the port's address
  *
  * Queues and rings lie in DPDK's shared heap, and pointers in there point into it. What differs
  * between processes, the place where the file is mapped, is in rte_eth_dev.process_private.
@@ -96,6 +96,7 @@ struct rx_queue {
 	uint32_t mask;
 	uint32_t flow;   /* of the next packet written */
 	uint32_t length; /* of the next packet written, an index into imix_lengths */
+	uint32_t to;     /* destination of the next packet written */
 	uint16_t port;
 	uint16_t queue;
 } __rte_cache_aligned;
@@ -114,6 +115,7 @@ struct flowgen {
 	uint8_t frame[HEADERS] __rte_cache_aligned;
 	uint32_t frame_len;
 	uint32_t flows;
+	uint32_t dsts;
 	uint32_t imix;
 	uint32_t sink;
 	uint32_t ring;
@@ -190,6 +192,11 @@ post(struct rx_queue *q, struct rx_desc *desc, struct rte_mbuf *m)
 	rte_memcpy(frame, dev->frame, HEADERS);
 	store_be16(frame + L4, dev->src_port + flow % PORTS_PER_ADDRESS);
 	store_be32(frame + L3 + 12, src);
+	if (dev->dsts > 1) {
+		frame[L3 + 18] = (uint8_t)q->to;
+		sum += q->to << 8;
+		q->to = q->to + 1 == dev->dsts || q->flow == 0 ? 0 : q->to + 1;
+	}
 	if (dev->imix) {
 		len = imix_lengths[q->length];
 		q->length = q->length + 1 == IMIX_CYCLE ? 0 : q->length + 1;
@@ -574,6 +581,7 @@ static const struct eth_dev_ops flowgen_ops = {
 enum {
 	ARG_FRAME,
 	ARG_FLOWS,
+	ARG_DSTS,
 	ARG_IMIX,
 	ARG_SINK,
 	ARG_RING,
@@ -582,8 +590,8 @@ enum {
 	ARG_MAC,
 	ARGS,
 };
-static const char *const arg_names[ARGS + 1] = {"frame", "flows",  "imix", "sink", "ring",
-						"stats", "closed", "mac",  NULL};
+static const char *const arg_names[ARGS + 1] = {"frame", "flows", "dsts",   "imix", "sink",
+						"ring",  "stats", "closed", "mac",  NULL};
 
 static int
 number_read(const char *value, uint32_t min, uint32_t max, uint32_t *out)
@@ -620,6 +628,8 @@ arg_read(const char *key, const char *value, void *opaque)
 		return path_read(value, dev->stats_path, sizeof(dev->stats_path));
 	case ARG_FLOWS:
 		return number_read(value, 1, 1U << 24, &dev->flows);
+	case ARG_DSTS:
+		return number_read(value, 1, 256, &dev->dsts);
 	case ARG_IMIX:
 		return number_read(value, 0, 1, &dev->imix);
 	case ARG_SINK:
@@ -647,7 +657,7 @@ frame_read(struct flowgen *dev)
 		return -errno;
 	dev->frame_len = (uint32_t)fread(dev->frame, 1, HEADERS, file);
 	fclose(file);
-	if (dev->frame_len < FRAME_MIN)
+	if (dev->frame_len < FRAME_MIN || (dev->dsts > 1 && dev->frame[L3 + 18] != 0))
 		return -EINVAL;
 	dev->src = load_be32(dev->frame + L3 + 12);
 	dev->src_port = (uint16_t)(load_be32(dev->frame + L4) >> 16);
@@ -694,6 +704,7 @@ device_init(struct flowgen *dev, const char *devargs, struct flowgen_stats **sta
 	if (args == NULL)
 		return -EINVAL;
 	dev->flows = 1;
+	dev->dsts = 1;
 	dev->ring = RING_DEFAULT;
 	rte_eth_random_addr(dev->mac.addr_bytes);
 	rc = rte_kvargs_process(args, NULL, arg_read, dev);
@@ -797,5 +808,5 @@ static struct rte_vdev_driver flowgen_driver = {
 };
 
 RTE_PMD_REGISTER_VDEV(net_flowgen, flowgen_driver);
-RTE_PMD_REGISTER_PARAM_STRING(net_flowgen, "frame=<file> flows=<int> imix=0|1 sink=0|1 ring=<int> "
-					   "stats=<file> closed=0|1 mac=<mac>");
+RTE_PMD_REGISTER_PARAM_STRING(net_flowgen, "frame=<file> flows=<int> dsts=<int> imix=0|1 sink=0|1 "
+					   "ring=<int> stats=<file> closed=0|1 mac=<mac>");
