@@ -38,6 +38,7 @@
 #include "common/log.h"
 
 enum {
+	LOCK_MS = 500,    /* for a primary that was killed to be gone */
 	STOP_MS = 3000,   /* that processes may take to drain */
 	KILL_MS = 500,    /* and to be gone after SIGKILL */
 	FILES_BASE = 512, /* descriptors for everything but taps */
@@ -117,6 +118,16 @@ raise_files(const struct conf *c, struct fault *f)
 }
 
 /* The lock lives as long as the process; its file stays. */
+/* One that was just killed holds its lock until the kernel has taken its memory apart. */
+static int
+lock_wait(int fd)
+{
+	for (uint64_t start = now_ms(); now_ms() - start < LOCK_MS; usleep(5000))
+		if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+			return 0;
+	return flock(fd, LOCK_EX | LOCK_NB);
+}
+
 static int
 lock_instance(const struct conf *c, struct fault *f)
 {
@@ -129,7 +140,7 @@ lock_instance(const struct conf *c, struct fault *f)
 	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
 	if (fd < 0)
 		return fault_set(f, errno, "%s: %s", path, strerror(errno));
-	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+	if (lock_wait(fd) < 0)
 		return fault_set(
 		    f, EBUSY,
 		    "another vr-primary runs in run-dir %s; stop it, or choose another "
@@ -147,7 +158,7 @@ stop_old(struct primary *p, int signal)
 		struct process *e = &p->processes->p[i];
 		int pidfd;
 
-		if (e->state == PROCESS_FREE || e->state == PROCESS_DEAD)
+		if (e->state == PROCESS_FREE || e->state == PROCESS_DEAD || e->role == ROLE_PRIMARY)
 			continue;
 		pidfd = repair_old_process(e);
 		if (pidfd < 0)

@@ -53,6 +53,7 @@ struct peers {
 	char ops[sizeof(((struct process_msg *)0)->hello.ops)];
 	bool lcores[RTE_MAX_LCORE];
 	struct recovery recoveries[SLOTS_MAX];
+	struct process *own; /* the primary's entry, NULL when the table was full */
 	struct peer peer[PEERS_MAX];
 };
 
@@ -133,26 +134,60 @@ entry_find(struct processes *t, enum process_role role, uint64_t slots)
 	return best;
 }
 
-static void
-entry_fill(struct primary *p, struct peer *peer, struct process *e)
+/* Takes the entry for a process that begins its life with us; returns its key. */
+static process_key
+entry_take(struct primary *p, struct process *e, enum process_role role, uint64_t slots, pid_t pid)
 {
-	bool back = entry_is_identity(e, peer->role, peer->slots);
+	bool back = entry_is_identity(e, role, slots);
 	uint32_t restarts = back ? e->restarts + 1 : 0;
 
 	if (!back)
 		memset(e, 0, sizeof(*e));
 	p->processes->sequence++;
-	peer->key = (uint64_t)p->processes->sequence << 32 | (uint32_t)peer->pid;
-	peer->entry = e;
-	e->role = peer->role;
-	e->key = peer->key;
-	e->pid = peer->pid;
-	e->n_slots = peer->n_slots;
-	e->slots = peer->slots;
+	e->key = (uint64_t)p->processes->sequence << 32 | (uint32_t)pid;
+	e->role = role;
+	e->pid = pid;
+	e->slots = slots;
 	e->started_ms = wall_ms();
 	e->ready_ms = 0;
 	e->restarts = restarts;
+	return e->key;
+}
+
+static void
+entry_fill(struct primary *p, struct peer *peer, struct process *e)
+{
+	peer->key = entry_take(p, e, peer->role, peer->slots, peer->pid);
+	peer->entry = e;
+	e->n_slots = peer->n_slots;
 	entry_state(p, peer, PROCESS_WELCOMED);
+}
+
+/* The primary stands in the table as well, for people to see, and for its successor. */
+static void
+own_entry_open(struct primary *p)
+{
+	struct process *e = entry_find(p->processes, ROLE_PRIMARY, 0);
+
+	p->peers->own = e;
+	if (e == NULL)
+		return;
+	entry_take(p, e, ROLE_PRIMARY, 0, getpid());
+	e->ready_ms = e->started_ms;
+	__atomic_store_n(&e->state, PROCESS_READY, __ATOMIC_RELEASE);
+}
+
+static void
+own_entry_close(struct primary *p)
+{
+	struct process *e = p->peers->own;
+
+	if (e == NULL)
+		return;
+	e->died_ms = wall_ms();
+	e->death_signal = 0;
+	e->death_status = 0;
+	__atomic_store_n(&e->state, PROCESS_DEAD, __ATOMIC_RELEASE);
 }
 
 /* --- lcore ids, unique over all living processes ---------------------------------------------- */
@@ -934,6 +969,7 @@ peers_destroy(struct primary *p)
 
 	if (t == NULL)
 		return;
+	own_entry_close(p);
 	unlink(t->path);
 	close(t->listen);
 	for (unsigned int i = 0; i < PEERS_MAX; i++)
@@ -952,7 +988,8 @@ peers_adopt(struct primary *p)
 
 		if (e->state == PROCESS_FREE || e->state == PROCESS_DEAD)
 			continue;
-		peer->pidfd = repair_old_process(e);
+		/* We hold the instance's lock, so an earlier primary is dead, whoever has its pid. */
+		peer->pidfd = e->role == ROLE_PRIMARY ? -1 : repair_old_process(e);
 		if (peer->pidfd < 0) {
 			log_notice("%s %d died while there was no primary",
 				   process_role_name((enum process_role)e->role), e->pid);
@@ -990,6 +1027,7 @@ peers_adopt(struct primary *p)
 		if (owner != 0 && !lives)
 			repair_slots_of(p, owner);
 	}
+	own_entry_open(p);
 }
 
 int
