@@ -31,15 +31,15 @@ struct port_fake {
 };
 
 static struct {
-	struct worker w;
 	struct slot slot;
-	struct conf conf;
 	struct handshake *hs;
 	struct rte_rcu_qsbr *qsbr;
 	struct grace *grace;
 	struct idtab_writer *vifs, *nexthops;
 	struct bridge_writer *bridge;
 	struct route_writer *routes;
+	struct worker w;
+	struct conf conf;
 	struct port_fake ports[RIG_PORTS];
 	int taps[2]; /* the tests' ends */
 	struct rte_mbuf *drained[4096];
