@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Counters in the region: one block per vif and slot, agent or the primary's io thread. The thread is
- * the only writer (plain stores); readers sum over slots and may see a burst half counted. A reset is
- * a baseline the reader keeps; nobody but the slot ever writes here. A worker that dies leaves them
- * as they are and its successor goes on from there; what it had in hand was counted in or not at
- * all, at burst granularity (docs/restart.md).
+ * Counters in the region: one block per vif and slot, agent or the primary's io thread. The thread
+ * is the only writer (plain stores); readers sum over slots and may see a burst half counted. A
+ * reset is a baseline the reader keeps; nobody but the slot ever writes here. A worker that dies
+ * leaves them as they are and its successor goes on from there; what it had in hand was counted in
+ * or not at all, at burst granularity (docs/restart.md).
  */
 #ifndef COMMON_COUNTERS_H
 #define COMMON_COUNTERS_H
@@ -25,12 +25,12 @@ struct vif_counters {
 };
 
 /*
- * Shared. counters[hand * vifs + vif_id], after this header: slots' hands, then agents', then the io
- * thread's in the place of control's, which counts nothing.
+ * Shared. counters[hand * vifs + vif_id], after this header: slots' hands, then agents', then the
+ * io thread's in the place of control's, which counts nothing.
  */
 struct counters {
 	uint32_t slots; /* agents and io thread included */
-	uint32_t vifs; /* vif ids plus one more: the last collects packets that have no vif */
+	uint32_t vifs;  /* vif ids plus one more: the last collects packets that have no vif */
 	uint64_t reserved[7];
 	struct vif_counters c[];
 };

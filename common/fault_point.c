@@ -46,7 +46,9 @@ now_ms(void)
 static void
 pick(void)
 {
-	target = __start_fault_sites[next_random() % (size_t)(__stop_fault_sites - __start_fault_sites)].name;
+	target =
+	    __start_fault_sites[next_random() % (size_t)(__stop_fault_sites - __start_fault_sites)]
+		.name;
 	left = 1 + next_random() % passes_max;
 	picked_ms = now_ms();
 }
@@ -61,7 +63,8 @@ fault_point_arm(void)
 
 	parsed = true;
 	armed = false;
-	if (spec == NULL || (program != NULL && strcmp(program, program_invocation_short_name) != 0))
+	if (spec == NULL ||
+	    (program != NULL && strcmp(program, program_invocation_short_name) != 0))
 		return;
 	colon = strrchr(spec, ':');
 	if (colon == NULL || (size_t)(colon - spec) >= sizeof(name))

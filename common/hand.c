@@ -114,7 +114,7 @@ hand_finish(struct hand *h, uint16_t n_rx)
 static int
 compare_pointers(const void *a, const void *b)
 {
-	uintptr_t x = (uintptr_t)*(void *const *)a, y = (uintptr_t)*(void *const *)b;
+	uintptr_t x = (uintptr_t) * (void *const *)a, y = (uintptr_t) * (void *const *)b;
 
 	return x < y ? -1 : x > y;
 }
@@ -234,7 +234,8 @@ inventory_magazines(const struct handshake *hs, uint32_t hand, bool inside_retai
 		sure = m->len;
 		if (inside_retaining && m->push_epoch == h->epoch && m->push_mark < sure)
 			sure = m->push_mark;
-		list_add_all(&inv->sure, (struct rte_mbuf *const *)m->objs, sure, MAGAZINE_CAPACITY);
+		list_add_all(&inv->sure, (struct rte_mbuf *const *)m->objs, sure,
+			     MAGAZINE_CAPACITY);
 		list_add_all(&inv->maybe, (struct rte_mbuf *const *)&m->objs[sure], m->len - sure,
 			     MAGAZINE_CAPACITY);
 		list_add_popped(inside_retaining ? &inv->maybe : &inv->sure, m, h->epoch);

@@ -77,16 +77,17 @@ enum {
 union hand_state {
 	uint64_t word;
 	struct {
-		uint8_t where; /* enum hand_where */
+		uint8_t where;     /* enum hand_where */
 		uint8_t port_hold; /* enum port_hold of the port it is inside of */
-		uint16_t n;     /* RUN: packets in rx[]; TX*: first group still ours */
-		uint16_t port;  /* RX, TX_INSIDE: port; RING_IN: hand at the other end */
+		uint16_t n;        /* RUN: packets in rx[]; TX*: first group still ours */
+		uint16_t port;     /* RX, TX_INSIDE: port; RING_IN: hand at the other end */
 		uint16_t queue;
 	};
 };
 _Static_assert(sizeof(union hand_state) == 8, "hand_state: one store");
 
-/* Packets that leave together. 'ring' >= 0: to hand 'ring' over the mesh, else to port and queue. */
+/* Packets that leave together. 'ring' >= 0: to hand 'ring' over the mesh, else to port and queue.
+ */
 struct hand_group {
 	uint16_t n;
 	uint16_t port;
@@ -99,8 +100,8 @@ struct hand_group {
 /* Shared (EAL memory). */
 struct hand {
 	union hand_state state;
-	uint64_t epoch;      /* see pool.h; raised whenever what was popped before is noted or gone */
-	uint32_t ring_tail;  /* the ring's tail before a call, RING_IN and TX_INSIDE into a ring */
+	uint64_t epoch; /* see pool.h; raised whenever what was popped before is noted or gone */
+	uint32_t ring_tail; /* the ring's tail before a call, RING_IN and TX_INSIDE into a ring */
 	uint32_t n_copies;
 	uint32_t n_groups;
 	uint32_t n_drops;
@@ -108,7 +109,8 @@ struct hand {
 	uint32_t n_spares;
 	uint32_t reserved[2];
 	struct rte_mbuf *rx[BURST_MAX] __attribute__((aligned(64)));
-	struct rte_mbuf *spares[HAND_SPARES_MAX]; /* tap reader's, ours at any time, [0..n_spares) */
+	struct rte_mbuf
+	    *spares[HAND_SPARES_MAX]; /* tap reader's, ours at any time, [0..n_spares) */
 	struct hand_group groups[HAND_GROUPS_MAX];
 	struct rte_mbuf *copies[HAND_COPIES_MAX];
 	struct rte_mbuf *drops[HAND_DROPS_MAX];
@@ -133,14 +135,16 @@ static inline void
 hand_rx(struct hand *h, uint16_t port, uint16_t queue, uint8_t hold)
 {
 	hand_next_epoch(h);
-	hand_set(h, (union hand_state){.where = HAND_RX, .port_hold = hold, .port = port, .queue = queue});
+	hand_set(h, (union hand_state){
+			.where = HAND_RX, .port_hold = hold, .port = port, .queue = queue});
 }
 static inline void
 hand_ring_in(struct hand *h, uint16_t from_hand, uint32_t cons_tail)
 {
 	hand_next_epoch(h);
 	h->ring_tail = cons_tail;
-	hand_set(h, (union hand_state){.where = HAND_RING_IN, .port_hold = PORT_HOLD_RING, .port = from_hand});
+	hand_set(h, (union hand_state){
+			.where = HAND_RING_IN, .port_hold = PORT_HOLD_RING, .port = from_hand});
 }
 /*
  * The epoch first: what a driver popped for its own descriptor ring is the driver's once its call
@@ -163,8 +167,11 @@ static inline void
 hand_tx_inside(struct hand *h, uint16_t group, uint8_t hold)
 {
 	hand_next_epoch(h);
-	hand_set(h, (union hand_state){.where = HAND_TX_INSIDE, .port_hold = hold, .n = group,
-				       .port = h->groups[group].port, .queue = h->groups[group].queue});
+	hand_set(h, (union hand_state){.where = HAND_TX_INSIDE,
+				       .port_hold = hold,
+				       .n = group,
+				       .port = h->groups[group].port,
+				       .queue = h->groups[group].queue});
 }
 /* 'group' has left; what did not stands in drops[] already. */
 static inline void
@@ -198,17 +205,18 @@ void hand_flatten(struct hand *h);
 
 /* What a repair or an audit found. */
 struct hand_repair {
-	uint32_t freed;       /* mbufs given back to the pool */
-	uint32_t quarantined; /* that a driver may still hold */
-	uint32_t ring_fixed;  /* rings whose head was put back to their tail */
+	uint32_t freed;        /* mbufs given back to the pool */
+	uint32_t quarantined;  /* that a driver may still hold */
+	uint32_t ring_fixed;   /* rings whose head was put back to their tail */
 	uint32_t already_free; /* listed as ours though their bit said free: must stay 0 */
-	uint32_t place;       /* enum hand_where at death */
+	uint32_t place;        /* enum hand_where at death */
 	uint32_t port;
 };
 
 /*
- * Primary only, when the hand's writer is known dead: repairs its rings, frees what it held, empties
- * hand and magazines. Idempotent: may be interrupted and run again. O(what was held), not O(pool).
+ * Primary only, when the hand's writer is known dead: repairs its rings, frees what it held,
+ * empties hand and magazines. Idempotent: may be interrupted and run again. O(what was held), not
+ * O(pool).
  */
 void hand_repair(struct handshake *hs, uint32_t hand, struct hand_repair *result);
 

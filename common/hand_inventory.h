@@ -23,7 +23,7 @@ struct hand_list {
 };
 
 struct hand_inventory {
-	struct hand_list sure;	/* owned by the hand and nobody else, magazines included */
+	struct hand_list sure;  /* owned by the hand and nobody else, magazines included */
 	struct hand_list maybe; /* or by the driver it is inside of; none of 'sure' */
 };
 

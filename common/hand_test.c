@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What a repair gives back, for each place a thread can die in: the journal is written as the thread
- * would have left it. hand_kill_test.c really kills.
+ * What a repair gives back, for each place a thread can die in: the journal is written as the
+ * thread would have left it. hand_kill_test.c really kills.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -290,16 +290,20 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup(a_burst_in_hand_is_freed, take),
-	    cmocka_unit_test_setup(packets_in_groups_and_drops_are_freed_once_though_rx_still_names_them, take),
+	    cmocka_unit_test_setup(
+		packets_in_groups_and_drops_are_freed_once_though_rx_still_names_them, take),
 	    cmocka_unit_test_setup(groups_that_left_are_not_touched, take),
 	    cmocka_unit_test_setup(a_ring_that_took_some_keeps_these, take),
 	    cmocka_unit_test_setup(a_ring_being_read_gives_again_what_was_not_taken, take),
 	    cmocka_unit_test_setup(a_driver_that_keeps_mbufs_has_the_burst_quarantined, take),
-	    cmocka_unit_test_setup(what_a_driver_gave_back_unsent_is_ours_even_inside_its_call, take),
+	    cmocka_unit_test_setup(what_a_driver_gave_back_unsent_is_ours_even_inside_its_call,
+				   take),
 	    cmocka_unit_test_setup(segments_of_a_chain_are_freed_with_its_head, take),
-	    cmocka_unit_test_setup(segments_are_known_though_a_driver_cut_the_chain_while_freeing, take),
+	    cmocka_unit_test_setup(segments_are_known_though_a_driver_cut_the_chain_while_freeing,
+				   take),
 	    cmocka_unit_test_setup(objects_popped_but_noted_nowhere_are_freed, take),
-	    cmocka_unit_test_setup(what_a_driver_took_for_its_ring_before_it_returned_is_not_ours, take),
+	    cmocka_unit_test_setup(what_a_driver_took_for_its_ring_before_it_returned_is_not_ours,
+				   take),
 	    cmocka_unit_test_setup(finishing_frees_chains_and_leaves_nothing_in_hand, take),
 	};
 

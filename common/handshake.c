@@ -25,8 +25,8 @@ reserve(const char *what, size_t size, struct fault *f)
 	snprintf(name, sizeof(name), "%s%s%s", HANDSHAKE_MEMZONE, *what == '\0' ? "" : "-", what);
 	mz = rte_memzone_reserve_aligned(name, size, SOCKET_ID_ANY, 0, CACHE_LINE);
 	if (mz == NULL) {
-		fault_set(f, rte_errno, "%zu bytes of EAL memory for %s: %s; raise eal-extra-mb", size,
-			  name, rte_strerror(rte_errno));
+		fault_set(f, rte_errno, "%zu bytes of EAL memory for %s: %s; raise eal-extra-mb",
+			  size, name, rte_strerror(rte_errno));
 		return NULL;
 	}
 	memset(mz->addr, 0, size);
@@ -61,7 +61,8 @@ hands_talk(const struct handshake *hs, uint32_t from, uint32_t to)
 static int
 mesh_create(struct handshake *hs, const struct conf *conf, struct fault *f)
 {
-	size_t each = RTE_ALIGN((size_t)rte_ring_get_memsize((unsigned int)conf->ring_size), CACHE_LINE);
+	size_t each =
+	    RTE_ALIGN((size_t)rte_ring_get_memsize((unsigned int)conf->ring_size), CACHE_LINE);
 	uint32_t n = 0;
 	char *mem;
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The handshake: the one memzone of an EAL generation from which a secondary reaches everything that
- * holds pointers into EAL's memory: pools, hands, the mesh of rings, running ports. Looked up once,
- * under the attach token; after READY no process looks anything up.
+ * The handshake: the one memzone of an EAL generation from which a secondary reaches everything
+ * that holds pointers into EAL's memory: pools, hands, the mesh of rings, running ports. Looked up
+ * once, under the attach token; after READY no process looks anything up.
  *
  * The primary fills it before it lets anybody attach ('magic' last). Afterwards only ports change,
  * as port.h says, and the quarantine grows and shrinks, both by the primary alone.
@@ -21,7 +21,7 @@
 #include "common/port.h"
 
 #define HANDSHAKE_MEMZONE "vrouter"
-#define HANDSHAKE_MAGIC	  UINT64_C(0x656b616873646e68)
+#define HANDSHAKE_MAGIC   UINT64_C(0x656b616873646e68)
 
 /* Hand ids: slots by index, then agents, then control, then the primary. */
 static inline uint32_t
@@ -44,8 +44,8 @@ struct quarantine_entry {
 	uint16_t reserved;
 };
 struct quarantine {
-	uint32_t n; /* entries in use, stored last */
-	uint32_t lost; /* could not be listed: quarantine full */
+	uint32_t n;     /* entries in use, stored last */
+	uint32_t lost;  /* could not be listed: quarantine full */
 	uint64_t total; /* ever */
 	struct quarantine_entry e[QUARANTINE_MAX];
 };
@@ -59,15 +59,16 @@ struct handshake {
 	uint32_t n_ports; /* entries of port_run */
 	uint32_t n_pools;
 	struct rte_mempool *pools[POOLS_MAX]; /* [0]: packets */
-	struct hand *hands;         /* [n_hands] */
-	struct port_run *port_run;  /* [n_ports] */
+	struct hand *hands;                   /* [n_hands] */
+	struct port_run *port_run;            /* [n_ports] */
 	struct quarantine *quarantine;
-	struct slot *io; /* the primary's io thread keeps a slot's promises here: beat, ports_version,
-			    pause; it ends with the generation */
+	struct slot *io; /* the primary's io thread keeps a slot's promises here: beat,
+			    ports_version, pause; it ends with the generation */
 	uint64_t ports_version __attribute__((aligned(64))); /* raised at every change of a port */
 	/*
-	 * SP/SC rings: mesh[from * HANDS_MAX + to], NULL where no two hands talk (all but slots among
-	 * one another, and everybody to oneself). One producer, one consumer, each with its own journal.
+	 * SP/SC rings: mesh[from * HANDS_MAX + to], NULL where no two hands talk (all but slots
+	 * among one another, and everybody to oneself). One producer, one consumer, each with its
+	 * own journal.
 	 */
 	struct rte_ring *mesh[HANDS_MAX * HANDS_MAX] __attribute__((aligned(64)));
 };

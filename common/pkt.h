@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What travels with a packet from one hand to another: in the mbuf's private area, written only when
- * the packet leaves its slot over the mesh (a packet that stays needs none of it).
+ * What travels with a packet from one hand to another: in the mbuf's private area, written only
+ * when the packet leaves its slot over the mesh (a packet that stays needs none of it).
  */
 #ifndef COMMON_PKT_H
 #define COMMON_PKT_H

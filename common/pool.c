@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The "vr_bitmap" mempool ops; pool.h explains the algorithm. Any thread, with or without a hand. */
+/* The "vr_bitmap" mempool ops; pool.h explains the algorithm. Any thread, with or without a hand.
+ */
 #include "common/pool.h"
 
 #include <errno.h>
@@ -389,7 +390,8 @@ ops_count(const struct rte_mempool *mp)
 	uint32_t n = 0;
 
 	for (uint32_t w = 0; w < p->n_words; w++)
-		n += (uint32_t)__builtin_popcountll(__atomic_load_n(&pool_bits(p)[w], __ATOMIC_RELAXED));
+		n += (uint32_t)__builtin_popcountll(
+		    __atomic_load_n(&pool_bits(p)[w], __ATOMIC_RELAXED));
 	for (uint32_t h = 0; h < p->n_hands; h++)
 		n += __atomic_load_n(&pool_magazine(p, h)->len, __ATOMIC_RELAXED);
 	return n;
@@ -421,13 +423,13 @@ ops_populate(struct rte_mempool *mp, unsigned int max, void *va, rte_iova_t iova
 }
 
 static const struct rte_mempool_ops bitmap_ops = {
-	.name = POOL_OPS,
-	.alloc = ops_alloc,
-	.free = ops_free,
-	.enqueue = ops_put,
-	.dequeue = ops_get,
-	.get_count = ops_count,
-	.populate = ops_populate,
+    .name = POOL_OPS,
+    .alloc = ops_alloc,
+    .free = ops_free,
+    .enqueue = ops_put,
+    .dequeue = ops_get,
+    .get_count = ops_count,
+    .populate = ops_populate,
 };
 
 RTE_MEMPOOL_REGISTER_OPS(bitmap_ops)

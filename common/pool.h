@@ -3,17 +3,19 @@
  * Packet pools that survive kill -9 at any instruction: mempool ops "vr_bitmap", the default of
  * every pool that our processes create.
  *
- * One bit per object says free (1). In front of the bitmap stands a magazine for each hand (hand.h):
- * a stack of free objects with one writing thread, so that a packet's life usually costs two copies
- * of a pointer and no atomic operation. Objects move between bitmap and magazine a word (64 objects)
- * at a time, and a word is *held* meanwhile: word_holder[w] = hand + 1, taken by compare-and-swap.
- * Nobody waits for a held word; whoever finds one goes on to the next. While a hand holds a word no
- * other hand claims from it or returns to it, so what a dead holder had done is read off exactly:
+ * One bit per object says free (1). In front of the bitmap stands a magazine for each hand
+ * (hand.h): a stack of free objects with one writing thread, so that a packet's life usually costs
+ * two copies of a pointer and no atomic operation. Objects move between bitmap and magazine a word
+ * (64 objects) at a time, and a word is *held* meanwhile: word_holder[w] = hand + 1, taken by
+ * compare-and-swap. Nobody waits for a held word; whoever finds one goes on to the next. While a
+ * hand holds a word no other hand claims from it or returns to it, so what a dead holder had done
+ * is read off exactly:
  *
  *   moving = the noted mask & ~bits[w]   are the objects the dead had in between
  *
- * Claim:   note w -> hold w -> note mask -> clear bits -> push objects, store len -> mask = 0 -> let go
- * Return:  note w -> hold w -> note mask -> store len without them -> set bits -> mask = 0 -> let go
+ * Claim:   note w -> hold w -> note mask -> clear bits -> push objects, store len -> mask = 0 ->
+ * let go Return:  note w -> hold w -> note mask -> store len without them -> set bits -> mask = 0
+ * -> let go
  *
  * Between any two of these stores every object is in the bitmap, in the magazine's first 'len'
  * entries, or in 'moving' (or in the last two at once, which repair counts once).
@@ -66,12 +68,12 @@ struct magazine {
 
 /* Shared (EAL memory): mempool->pool_data of a "vr_bitmap" pool. */
 struct pool {
-	uint64_t base;    /* address of object 0 */
-	uint32_t stride;  /* bytes from object to object, a multiple of 64 */
-	uint32_t n;       /* objects */
+	uint64_t base;   /* address of object 0 */
+	uint32_t stride; /* bytes from object to object, a multiple of 64 */
+	uint32_t n;      /* objects */
 	uint32_t n_words;
 	uint32_t n_hands;
-	uint64_t reciprocal; /* 2^64 / (stride / 64), rounded up */
+	uint64_t reciprocal;       /* 2^64 / (stride / 64), rounded up */
 	uint64_t bits_offset;      /* from this struct: uint64_t bits[n_words] */
 	uint64_t holders_offset;   /* uint16_t word_holder[n_words] */
 	uint64_t magazines_offset; /* struct magazine m[n_hands] */

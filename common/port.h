@@ -24,24 +24,25 @@ struct rte_ring;
 enum port_state { PORT_FREE, PORT_ACTIVE, PORT_REMOVING };
 
 enum port_flag {
-	PORT_VHOST_SERVER = 1, /* the agent listens at the socket; else it connects to the guest's */
-	PORT_MEMBER = 2,       /* of a bond, which is the port to use; the primary writes */
+	PORT_VHOST_SERVER =
+	    1,           /* the agent listens at the socket; else it connects to the guest's */
+	PORT_MEMBER = 2, /* of a bond, which is the port to use; the primary writes */
 };
 
 /* Shared (region), the primary writes. */
 struct port {
-	uint32_t state; /* enum port_state */
-	uint32_t kind;  /* enum port_kind */
+	uint32_t state;  /* enum port_state */
+	uint32_t kind;   /* enum port_kind */
 	uint32_t queues; /* RX = TX queues in use */
 	uint32_t mtu;
 	uint8_t mac[6];
 	uint16_t link_up;
-	uint32_t link_mbps; /* 0: unknown */
+	uint32_t link_mbps;               /* 0: unknown */
 	uint8_t rx_slot[PORT_QUEUES_MAX]; /* slot index that polls RX queue i */
-	uint32_t agent; /* VHOST: number of the vhost agent that serves it */
-	uint32_t flags; /* enum port_flag */
-	uint64_t guest; /* VHOST, the agent writes: features agreed on; 0: no guest is there. Stays when
-			   the agent goes, so that its successor knows whom to expect */
+	uint32_t agent;                   /* VHOST: number of the vhost agent that serves it */
+	uint32_t flags;                   /* enum port_flag */
+	uint64_t guest; /* VHOST, the agent writes: features agreed on; 0: no guest is there. Stays
+			   when the agent goes, so that its successor knows whom to expect */
 	char name[NAME_LEN];
 	char devargs[256]; /* DEVICE: what DPDK is told; VHOST: path of the socket */
 };
@@ -66,9 +67,9 @@ void ports_init(struct ports *t, const struct conf *c);
 enum port_hold { PORT_HOLD_NONE, PORT_HOLD_RING, PORT_HOLD_RETAINS };
 
 /*
- * Whose threads call a device's driver: the slots', or the primary's io thread where the driver works
- * in no other process. From there packets enter a slot, the one in rx_slot[], over the mesh, and
- * leave for it the same way. A bond's member is called by the bond.
+ * Whose threads call a device's driver: the slots', or the primary's io thread where the driver
+ * works in no other process. From there packets enter a slot, the one in rx_slot[], over the mesh,
+ * and leave for it the same way. A bond's member is called by the bond.
  */
 enum port_poller { PORT_BY_WORKERS, PORT_BY_IO, PORT_BY_BOND };
 
@@ -77,9 +78,9 @@ struct port_run {
 	uint32_t eth_port; /* ethdev port id, UINT32_MAX for taps */
 	uint32_t hold;     /* enum port_hold */
 	uint32_t n_rxq, n_txq;
-	uint32_t poller;   /* enum port_poller */
+	uint32_t poller; /* enum port_poller */
 	uint32_t reserved;
-	uint64_t tx_offloads; /* a device's RTE_ETH_TX_OFFLOAD_* */
+	uint64_t tx_offloads;       /* a device's RTE_ETH_TX_OFFLOAD_* */
 	void *rxq[PORT_QUEUES_MAX]; /* rte_eth_fp_ops[].rxq.data[i] */
 	void *txq[PORT_QUEUES_MAX];
 	struct rte_ring *rx_ring[PORT_QUEUES_MAX]; /* PORT_HOLD_RING */

@@ -23,11 +23,11 @@ typedef uint64_t process_key;
 
 struct slot {
 	/* the primary writes */
-	uint32_t id;         /* the operator's number, e.g. 10 */
-	int32_t core;        /* CPU the animating thread is pinned to, -1: any */
-	process_key owner;   /* who shall animate it, 0: nobody */
-	uint32_t generation; /* raised by every repair */
-	uint32_t restarts;   /* deaths of animating processes */
+	uint32_t id;          /* the operator's number, e.g. 10 */
+	int32_t core;         /* CPU the animating thread is pinned to, -1: any */
+	process_key owner;    /* who shall animate it, 0: nobody */
+	uint32_t generation;  /* raised by every repair */
+	uint32_t restarts;    /* deaths of animating processes */
 	uint64_t quarantined; /* mbufs ever quarantined on behalf of this slot */
 	uint64_t reserved0[4];
 
@@ -44,8 +44,9 @@ struct slot {
 	uint64_t reserved1[7];
 
 	/* whoever audits writes (vr-ctl), under ctl's writer lock */
-	uint64_t pause __attribute__((aligned(64))); /* nonzero: stop between bursts, hand empty, ... */
-	uint64_t pause_until_tsc; /* ... but never beyond this, whoever may have died */
+	uint64_t pause
+	    __attribute__((aligned(64))); /* nonzero: stop between bursts, hand empty, ... */
+	uint64_t pause_until_tsc;         /* ... but never beyond this, whoever may have died */
 	uint64_t reserved2[6];
 } __attribute__((aligned(64)));
 
@@ -62,8 +63,9 @@ void slots_init(struct slots *t, const struct conf *c);
 int slots_adopt(struct slots *t, const struct conf *c, struct fault *f);
 
 /*
- * Agents have a table of the same kind: entry i is agent i, its id is i. They keep the same promises
- * about beat, ports_version and pause; nobody hands one over. Created and adopted like slots.
+ * Agents have a table of the same kind: entry i is agent i, its id is i. They keep the same
+ * promises about beat, ports_version and pause; nobody hands one over. Created and adopted like
+ * slots.
  */
 void agents_init(struct slots *t, const struct conf *c);
 

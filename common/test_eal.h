@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * For unit tests that need mbufs: EAL without huge pages, devices or files, and a handshake with two
- * slots. Include after cmocka.h.
+ * For unit tests that need mbufs: EAL without huge pages, devices or files, and a handshake with
+ * two slots. Include after cmocka.h.
  */
 #ifndef COMMON_TEST_EAL_H
 #define COMMON_TEST_EAL_H
@@ -21,9 +21,9 @@ static inline int
 test_eal_start(const char *vdev1, const char *vdev2, struct handshake **hs)
 {
 	/* EAL wants to write to its arguments. */
-	static char text[][32] = {"test", "--no-huge", "--no-shconf", "--no-pci", "-m", "256",
-				  "--iova-mode=va", "--no-telemetry", "--lcores=0@0",
-				  "--log-level=error", "", ""};
+	static char text[][32] = {
+	    "test",           "--no-huge",      "--no-shconf",  "--no-pci",          "-m", "256",
+	    "--iova-mode=va", "--no-telemetry", "--lcores=0@0", "--log-level=error", "",   ""};
 	enum { TEXTS = sizeof(text) / sizeof(text[0]) };
 	const char *vdevs[] = {vdev1, vdev2};
 	static struct conf conf;

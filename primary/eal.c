@@ -188,7 +188,8 @@ messages_give_up(void)
 			continue;
 		n = strnlen(a.sun_path, sizeof(a.sun_path));
 		if (n >= sizeof(ending) - 1 &&
-		    memcmp(a.sun_path + n - (sizeof(ending) - 1), ending, sizeof(ending) - 1) == 0 &&
+		    memcmp(a.sun_path + n - (sizeof(ending) - 1), ending, sizeof(ending) - 1) ==
+			0 &&
 		    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit)) < 0)
 			log_warning("EAL's socket: %s", strerror(errno));
 	}

@@ -988,7 +988,8 @@ peers_adopt(struct primary *p)
 
 		if (e->state == PROCESS_FREE || e->state == PROCESS_DEAD)
 			continue;
-		/* We hold the instance's lock, so an earlier primary is dead, whoever has its pid. */
+		/* We hold the instance's lock, so an earlier primary is dead, whoever has its pid.
+		 */
 		peer->pidfd = e->role == ROLE_PRIMARY ? -1 : repair_old_process(e);
 		if (peer->pidfd < 0) {
 			log_notice("%s %d died while there was no primary",
