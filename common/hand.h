@@ -86,8 +86,7 @@ union hand_state {
 };
 _Static_assert(sizeof(union hand_state) == 8, "hand_state: one store");
 
-/* Packets that leave together. 'ring' >= 0: to hand 'ring' over the mesh, else to port and queue.
- */
+/* Packets that leave together. 'ring' >= 0: to hand 'ring' over the mesh, else to a port. */
 struct hand_group {
 	uint16_t n;
 	uint16_t port;
