@@ -98,7 +98,6 @@ threads_start(struct fwd *fwd, struct fault *f)
 		struct slot_thread_config config = {.conf = &fwd->conf,
 						    .client = fwd->client,
 						    .taps = fwd->taps,
-						    .thread = i,
 						    .io_forward = fwd->io_forward};
 		int index = slot_index(slots, fwd->slot_ids[i]);
 		int rc;
@@ -171,8 +170,6 @@ serve(struct fwd *fwd, struct fault *f)
 			    {.fd = fwd->signals, .events = POLLIN}};
 			int wait = process_client_wait_ms(fwd->client);
 
-			if (taps_close_retired(fwd->taps) && (wait < 0 || wait > 10))
-				wait = 10;
 			if (poll(p, 2, wait) > 0 && p[1].revents != 0)
 				return 0;
 			continue;
@@ -202,7 +199,7 @@ run(struct fwd *fwd, char **argv, struct fault *f)
 		return 0;
 	if (rc < 0)
 		return rc;
-	fwd->taps = taps_create(process_client_handshake(fwd->client)->n_ports, fwd->n_slots);
+	fwd->taps = taps_create(process_client_handshake(fwd->client)->n_ports);
 	if (fwd->taps == NULL)
 		return fault_set(f, ENOMEM, "out of memory");
 	rc = threads_start(fwd, f);

@@ -16,6 +16,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <urcu/urcu-qsbr.h>
+
 #include <rte_cycles.h>
 #include <rte_pause.h>
 
@@ -115,7 +117,6 @@ ports_look(struct slot_thread *st, uint64_t version)
 	st->loops_to_epoll = 0;
 	st->ports_version = version;
 	st->taps_version = taps_now;
-	taps_seen(st->config.taps, st->config.thread, taps_now);
 	if (complete) {
 		st->incomplete_since_tsc = 0;
 		st->begun = true;
@@ -187,7 +188,9 @@ sleep_a_little(struct slot_thread *st)
 	struct worker *w = &st->w;
 
 	grace_offline(st->grace, w->slot_index);
+	urcu_qsbr_thread_offline();
 	taps_ask(st, &st->sleep);
+	urcu_qsbr_thread_online();
 	grace_online(st->grace, w->slot_index);
 	w->slot->sleeps++;
 }
@@ -206,6 +209,7 @@ loop(struct slot_thread *st)
 		__atomic_store_n(&s->beat, s->beat + 1, __ATOMIC_RELAXED);
 		if (pause_asked(s))
 			pause_keep(s);
+		urcu_qsbr_quiescent_state(); /* taps: before the look at them */
 		ports_check(st);
 		for (uint32_t i = 0; st->begun && i < w->n_devices; i++)
 			packets += receive_from_device(w, &w->devices[i]);
@@ -273,6 +277,7 @@ take(struct slot_thread *st)
 	st->begun = false;
 	FAULT_POINT("slot-take");
 	grace_online(st->grace, w->slot_index);
+	urcu_qsbr_thread_online();
 	__atomic_store_n(&w->slot->animated_by, process_client_key(st->config.client),
 			 __ATOMIC_RELEASE);
 	FAULT_POINT("slot-taken");
@@ -294,6 +299,7 @@ let_go(struct slot_thread *st)
 	}
 	pool_thread_hand(HAND_NONE, NULL);
 	poll_list_clear(w);
+	urcu_qsbr_thread_offline();
 	grace_offline(st->grace, w->slot_index);
 	FAULT_POINT("slot-drained");
 	__atomic_store_n(&w->slot->animated_by, 0, __ATOMIC_RELEASE);
@@ -309,6 +315,8 @@ slot_main(void *arg)
 	snprintf(name, sizeof(name), "slot-%u", st->w.slot->id);
 	prctl(PR_SET_NAME, name);
 	prctl(PR_SET_TIMERSLACK, 1);
+	urcu_qsbr_register_thread();
+	urcu_qsbr_thread_offline();
 	while (!__atomic_load_n(&st->stop, __ATOMIC_ACQUIRE)) {
 		if (is_mine(st)) {
 			take(st);
@@ -316,10 +324,9 @@ slot_main(void *arg)
 			let_go(st);
 			continue;
 		}
-		taps_seen(st->config.taps, st->config.thread, taps_version(st->config.taps));
 		usleep(WAIT_FOR_SLOT_US);
 	}
-	taps_seen(st->config.taps, st->config.thread, UINT64_MAX);
+	urcu_qsbr_unregister_thread();
 	return NULL;
 }
 

@@ -20,8 +20,7 @@ struct slot_thread_config {
 	const struct conf *conf;
 	const struct process_client *client; /* ready */
 	struct taps *taps;
-	uint32_t index;  /* of the slot in the region */
-	uint32_t thread; /* of the thread in this process, for taps_seen() */
+	uint32_t index; /* of the slot in the region */
 	bool io_forward;
 };
 
