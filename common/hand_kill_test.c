@@ -251,46 +251,80 @@ kills_wanted(void)
 	return n != NULL ? (uint32_t)strtoul(n, NULL, 10) : USUAL;
 }
 
+struct tally {
+	uint32_t places[HAND_PLACES], freed, fixed;
+};
+
+static void
+repair(uint32_t slot, struct tally *t)
+{
+	struct hand_repair r;
+
+	hand_repair(hs, slot, &r);
+	t->places[r.place]++;
+	t->freed += r.freed;
+	t->fixed += r.ring_fixed;
+	assert_int_equal(r.already_free, 0);
+	assert_int_equal(r.quarantined, 0);
+}
+
+/* Kills one, or waits until one has died by itself; it is reaped. */
+static uint32_t
+one_dies(const pid_t *pids, uint32_t round)
+{
+	uint32_t victim = round % SLOTS;
+#ifdef FAULT_POINTS
+	pid_t dead = waitpid(-1, NULL, 0);
+
+	assert_true(dead == pids[0] || dead == pids[1]);
+	victim = dead == pids[0] ? 0 : 1;
+#else
+	struct timespec t = {.tv_nsec = 200000 + (long)(rte_rdtsc() % 3000000)};
+
+	nanosleep(&t, NULL);
+	kill(pids[victim], SIGKILL);
+	assert_int_equal(waitpid(pids[victim], NULL, 0), pids[victim]);
+#endif
+	return victim;
+}
+
+/* So that the audit is exact. True when it was not there any more: it died just then, too. */
+static bool
+stop_or_reap(pid_t pid)
+{
+	int status = 0;
+
+	kill(pid, SIGSTOP);
+	assert_int_equal(waitpid(pid, &status, WUNTRACED), pid);
+	return !WIFSTOPPED(status);
+}
+
 static void
 killed_slots_leave_every_mbuf_accounted_for(void **state)
 {
-	uint32_t kills = kills_wanted(), places[HAND_PLACES] = {0}, freed = 0, fixed = 0;
+	uint32_t kills = kills_wanted(), idle_rounds = 0;
+	struct tally t = {0};
 	pid_t pids[SLOTS];
-	uint64_t last = 0, idle_rounds = 0;
+	uint64_t last = 0;
 
 	(void)state;
 	for (uint32_t s = 0; s < SLOTS; s++)
 		pids[s] = start(s);
 	for (uint32_t k = 0; k < kills; k++) {
-		uint32_t victim = k % SLOTS;
-		struct hand_repair r;
+		uint32_t victim = one_dies(pids, k), other = 1 - victim;
+		bool both = stop_or_reap(pids[other]);
 
-#ifdef FAULT_POINTS
-		/* one or the other dies by itself */
-		pid_t dead = waitpid(-1, NULL, 0);
-
-		victim = dead == pids[0] ? 0 : 1;
-#else
-		struct timespec t = {.tv_nsec = 200000 + (long)(rte_rdtsc() % 3000000)};
-
-		nanosleep(&t, NULL);
-		kill(pids[victim], SIGKILL);
-		assert_int_equal(waitpid(pids[victim], NULL, 0), pids[victim]);
-#endif
-		/* the other stands still, so that the audit is exact */
-		kill(pids[1 - victim], SIGSTOP);
-		waitpid(pids[1 - victim], NULL, WUNTRACED);
-		hand_repair(hs, victim, &r);
-		places[r.place]++;
-		freed += r.freed;
-		fixed += r.ring_fixed;
-		assert_int_equal(r.already_free, 0);
-		assert_int_equal(r.quarantined, 0);
+		repair(victim, &t);
+		if (both)
+			repair(other, &t);
 		check_all_accounted(k);
-		kill(pids[1 - victim], SIGCONT);
 		idle_rounds += *packets == last;
 		last = *packets;
 		pids[victim] = start(victim);
+		if (both)
+			pids[other] = start(other);
+		else
+			kill(pids[other], SIGCONT);
 	}
 	for (uint32_t s = 0; s < SLOTS; s++) {
 		kill(pids[s], SIGKILL);
@@ -300,9 +334,9 @@ killed_slots_leave_every_mbuf_accounted_for(void **state)
 	assert_true(idle_rounds < kills / 2 + 1);
 	printf("%u kills, %lu packets, %u mbufs freed, %u rings put right; dead in "
 	       "empty %u rx %u ring-in %u run %u tx %u tx-inside %u free %u\n",
-	       kills, (unsigned long)*packets, freed, fixed, places[HAND_EMPTY], places[HAND_RX],
-	       places[HAND_RING_IN], places[HAND_RUN], places[HAND_TX], places[HAND_TX_INSIDE],
-	       places[HAND_FREE]);
+	       kills, (unsigned long)*packets, t.freed, t.fixed, t.places[HAND_EMPTY],
+	       t.places[HAND_RX], t.places[HAND_RING_IN], t.places[HAND_RUN], t.places[HAND_TX],
+	       t.places[HAND_TX_INSIDE], t.places[HAND_FREE]);
 }
 
 static void
