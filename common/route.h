@@ -33,6 +33,12 @@ enum {
  */
 #define ROUTE_PRESENT     (UINT64_C(1) << 63)
 #define ROUTE_LABEL_VALID (UINT64_C(1) << 62)
+/* What becomes of ARP requests and neighbour solicitations for an address of the prefix. */
+#define ROUTE_ARP_PROXY (UINT64_C(1) << 56) /* the router answers them itself */
+#define ROUTE_ARP_TRAP  (UINT64_C(1) << 57) /* they go to the agent */
+#define ROUTE_ARP_FLOOD (UINT64_C(1) << 58) /* they are flooded within the VRF */
+/* The controller learnt this host from its own ARP; a neighbour that moves is told apart by it. */
+#define ROUTE_MAC_IP_LEARNT (UINT64_C(1) << 59)
 
 static inline uint64_t
 route_value(uint32_t nexthop, uint32_t label, uint64_t flags)
