@@ -17,14 +17,45 @@ enum nexthop_type {
 	NEXTHOP_TYPES
 };
 
+enum tunnel_kind { TUNNEL_MPLS_GRE, TUNNEL_MPLS_UDP, TUNNEL_VXLAN }; /* RFC 4023, 7510, 7348 */
+
 enum nexthop_family { NEXTHOP_FAMILY_BRIDGE, NEXTHOP_FAMILY_INET, NEXTHOP_FAMILY_INET6 };
 
 enum {
 	NEXTHOP_REWRITE_MIN = 14, /* bytes of link-layer header */
 	NEXTHOP_REWRITE_MAX = 32,
 	NEXTHOP_MEMBERS_MAX = 16, /* of one composite; composites nest */
+	NEXTHOP_IDS_MAX = 0xffffff, /* all ids are below: a member takes 3 bytes */
 	NEXTHOP_DEPTH_MAX = 4,    /* composites within composites */
 };
+
+/* No label or VNI; and in a composite, the place of a member that is not there. */
+#define NEXTHOP_NO_LABEL  UINT32_C(0xffffff)
+#define NEXTHOP_NO_MEMBER UINT32_C(0xffffff)
+
+/* A member of a composite: 24-bit numbers, least significant byte first. */
+struct nexthop_member {
+	uint8_t id[3];
+	uint8_t label[3]; /* MPLS label or VNI for a tunnel, or NEXTHOP_NO_LABEL */
+};
+
+static inline struct nexthop_member
+nexthop_member(uint32_t id, uint32_t label)
+{
+	return (struct nexthop_member){
+	    .id = {(uint8_t)id, (uint8_t)(id >> 8), (uint8_t)(id >> 16)},
+	    .label = {(uint8_t)label, (uint8_t)(label >> 8), (uint8_t)(label >> 16)}};
+}
+static inline uint32_t
+nexthop_member_id(const struct nexthop_member *m)
+{
+	return m->id[0] | (uint32_t)m->id[1] << 8 | (uint32_t)m->id[2] << 16;
+}
+static inline uint32_t
+nexthop_member_label(const struct nexthop_member *m)
+{
+	return m->label[0] | (uint32_t)m->label[1] << 8 | (uint32_t)m->label[2] << 16;
+}
 
 /* Shared, immutable once published. */
 struct nexthop {
@@ -36,15 +67,28 @@ struct nexthop {
 	uint32_t reserved0;
 	union {
 		struct {
-			uint32_t vif; /* id of the outgoing vif, of any type; may not exist yet */
-			uint16_t rewrite_len;
-			uint16_t reserved;
-			uint8_t rewrite[NEXTHOP_REWRITE_MAX]; /* as on the wire */
-		} encap;
+			/* encap, tunnel */
+			struct {
+				uint32_t vif; /* id of the outgoing vif, of any type; may not exist yet */
+				uint16_t rewrite_len;
+				uint16_t reserved;
+				uint8_t rewrite[NEXTHOP_REWRITE_MAX]; /* as on the wire */
+			} encap;
+			/* tunnel: through an IPv4 underlay */
+			struct {
+				uint32_t source_be, destination_be; /* outer addresses */
+				uint8_t kind;                       /* enum tunnel_kind */
+				uint8_t reserved;
+				uint8_t inner_mac[6]; /* destination of routed packets in VXLAN */
+			} tunnel;
+		};
+		/* every type that has members */
 		struct {
-			uint32_t n;
-			uint32_t members[NEXTHOP_MEMBERS_MAX]; /* nexthop ids */
-		} flood;
+			uint8_t n;           /* places, those of absent members included */
+			uint8_t hash_fields; /* of types that choose one member; 0: all */
+			uint16_t reserved;
+			struct nexthop_member members[NEXTHOP_MEMBERS_MAX];
+		} composite;
 		uint8_t reserved[112];
 	};
 };

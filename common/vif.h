@@ -20,6 +20,7 @@ enum vif_type {
 
 enum { VIF_NO_PORT = -1 };
 #define NEXTHOP_NONE UINT32_MAX
+#define VIF_NONE     UINT32_MAX
 
 /* Shared, immutable once published. First line: what a packet needs. */
 struct vif {
@@ -27,12 +28,16 @@ struct vif {
 	uint32_t vrf;
 	uint32_t nexthop; /* id, NEXTHOP_NONE; may name one that does not exist yet */
 	int32_t port;     /* index into the port table, or VIF_NO_PORT */
-	uint32_t flags;   /* vif_flags.def to come */
+	uint32_t flags;   /* VIF_*, vif_flags.def */
 	uint16_t mtu;     /* bytes of the longest frame, Ethernet header included, FCS not */
 	uint8_t type;     /* enum vif_type */
 	uint8_t reserved0;
 	uint8_t mac[6];
-	uint8_t reserved1[34];
+	uint16_t vlan;          /* tag that a physical vif's frames carry, 0: none */
+	uint32_t ip_be;         /* the router's address on this vif, 0: none */
+	uint8_t ip6[16];        /* the same, all zero: none */
+	uint32_t cross_connect; /* id of the vif it is cross-connected with, VIF_NONE */
+	uint8_t reserved1[8];
 	/* second line: for people */
 	char name[NAME_LEN];
 };

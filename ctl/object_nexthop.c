@@ -69,9 +69,12 @@ parse_flood(const Vrouter__Nexthop *m, struct nexthop *nh, struct refusal *r)
 	for (size_t i = 0; i < m->n_members; i++) {
 		if (m->members[i] == m->id)
 			return refuse(r, EINVAL, "members", "it cannot be a member of itself");
-		nh->flood.members[i] = m->members[i];
+		if (m->members[i] >= NEXTHOP_IDS_MAX)
+			return refuse(r, EINVAL, "members", "member %u is above %u", m->members[i],
+				      NEXTHOP_IDS_MAX - 1);
+		nh->composite.members[i] = nexthop_member(m->members[i], NEXTHOP_NO_LABEL);
 	}
-	nh->flood.n = (uint32_t)m->n_members;
+	nh->composite.n = (uint8_t)m->n_members;
 	return 0;
 }
 
@@ -130,8 +133,10 @@ nexthop_parse(const Vrouter__Nexthop *m, const struct conf *conf, struct nexthop
 }
 
 void
-nexthop_describe(const struct nexthop *nh, Vrouter__Nexthop *m)
+nexthop_describe(const struct nexthop *nh, struct nexthop_description *d)
 {
+	Vrouter__Nexthop *m = &d->message;
+
 	vrouter__nexthop__init(m);
 	m->has_id_case = VROUTER__NEXTHOP__HAS_ID_ID;
 	m->id = nh->id;
@@ -146,8 +151,10 @@ nexthop_describe(const struct nexthop *nh, Vrouter__Nexthop *m)
 		m->rewrite.data = (uint8_t *)(uintptr_t)nh->encap.rewrite;
 		break;
 	case NEXTHOP_FLOOD:
-		m->n_members = nh->flood.n;
-		m->members = (uint32_t *)(uintptr_t)nh->flood.members;
+		m->n_members = nh->composite.n;
+		m->members = d->members;
+		for (uint32_t i = 0; i < nh->composite.n; i++)
+			d->members[i] = nexthop_member_id(&nh->composite.members[i]);
 		break;
 	default:
 		break;
@@ -187,12 +194,12 @@ nexthop_get(struct ctl *ctl, const ProtobufCMessage *object, struct call *call)
 {
 	const Vrouter__Nexthop *m = (const Vrouter__Nexthop *)object;
 	const struct nexthop *nh = nexthop_lookup(ctl->tables.nexthops, m->id);
-	Vrouter__Nexthop found;
+	struct nexthop_description found;
 
 	if (nh == NULL)
 		return refuse(call_refusal(call), ENOENT, "id", "it does not exist");
 	nexthop_describe(nh, &found);
-	call_object(call, &found.base);
+	call_object(call, &found.message.base);
 	return 0;
 }
 
@@ -202,7 +209,7 @@ nexthop_list(struct ctl *ctl, const ProtobufCMessage *filter, uint64_t *cursor, 
 	     struct call *call)
 {
 	const struct idtab *t = ctl->tables.nexthops;
-	Vrouter__Nexthop found;
+	struct nexthop_description found;
 
 	(void)filter;
 	for (budget *= 16; *cursor < t->ids && budget >= 16; (*cursor)++) {
@@ -213,7 +220,7 @@ nexthop_list(struct ctl *ctl, const ProtobufCMessage *filter, uint64_t *cursor, 
 			continue;
 		budget -= 15;
 		nexthop_describe(nh, &found);
-		call_object(call, &found.base);
+		call_object(call, &found.message.base);
 	}
 	if (*cursor >= t->ids)
 		*cursor = OBJECT_LIST_END;

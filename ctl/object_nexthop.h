@@ -6,17 +6,21 @@
 #ifndef CTL_OBJECT_NEXTHOP_H
 #define CTL_OBJECT_NEXTHOP_H
 
+#include "common/nexthop.h"
 #include "ctl/refusal.h"
 #include "proto/vrouter.pb-c.h"
 
 struct conf;
-struct nexthop;
 
 /* Checks every field and makes the entry; the only place where a nexthop is checked. */
 int nexthop_parse(const Vrouter__Nexthop *m, const struct conf *conf, struct nexthop *nh,
 		  struct refusal *r);
 
-/* 'm' borrows from 'nh'. */
-void nexthop_describe(const struct nexthop *nh, Vrouter__Nexthop *m);
+/* 'message' borrows from 'nh' and from what stands beside it here. */
+struct nexthop_description {
+	Vrouter__Nexthop message;
+	uint32_t members[NEXTHOP_MEMBERS_MAX];
+};
+void nexthop_describe(const struct nexthop *nh, struct nexthop_description *d);
 
 #endif

@@ -65,8 +65,8 @@ adding_again_replaces(void **state)
 	assert_int_equal(test_ctl.tables.nexthops->used, used);
 	nh = nexthop_lookup(test_ctl.tables.nexthops, 8);
 	assert_int_equal(nh->type, NEXTHOP_FLOOD);
-	assert_int_equal(nh->flood.n, 3);
-	assert_int_equal(nh->flood.members[1], 9999);
+	assert_int_equal(nh->composite.n, 3);
+	assert_int_equal(nexthop_member_id(&nh->composite.members[1]), 9999);
 }
 
 static void

@@ -206,6 +206,7 @@ vif_parse(const Vrouter__Vif *m, const struct conf *conf, struct vif *vif, struc
 	vif->type = (uint8_t)(m->type - 1);
 	vif->nexthop = m->has_nexthop_case ? m->nexthop : NEXTHOP_NONE;
 	vif->port = VIF_NO_PORT;
+	vif->cross_connect = VIF_NONE;
 	vif->mtu = (uint16_t)(m->mtu != 0 ? m->mtu : MTU_DEFAULT);
 	if (*m->name != '\0')
 		snprintf(vif->name, sizeof(vif->name), "%s", m->name);

@@ -6,6 +6,8 @@
 
 #include "common/fault_point.h"
 
+_Static_assert((int)STAGES <= 32, "pending");
+
 static const struct vec everybody = {
     .n = BURST_MAX,
     .i = {0,  1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21,
@@ -95,6 +97,7 @@ follow_one_by_one(struct worker *w, const struct vec *v)
 			struct vec *to = &b->todo[verdict.code];
 
 			to->i[to->n++] = v->i[k];
+			b->pending |= UINT32_C(1) << verdict.code;
 		}
 	}
 }
@@ -108,8 +111,10 @@ follow(struct worker *w, const struct vec *v)
 		follow_one_by_one(w, v);
 	else if (verdict_is_drop(verdict))
 		drop_all(w, v, verdict_drop(verdict));
-	else if (verdict.code < STAGES)
+	else if (verdict.code < STAGES) {
 		vec_append(&w->burst.todo[verdict.code], v);
+		w->burst.pending |= UINT32_C(1) << verdict.code;
+	}
 }
 
 /* Where a trace request will have its say: one test for a burst of which nothing is traced. */
@@ -122,18 +127,39 @@ trace(const struct burst *b, enum stage s, const struct vec *v)
 	(void)v;
 }
 
+/* Packets that go in a circle end. */
+static void
+drop_pending(struct worker *w)
+{
+	struct burst *b = &w->burst;
+
+	for (; b->pending != 0; b->pending &= b->pending - 1) {
+		struct vec *v = &b->todo[__builtin_ctz(b->pending)];
+
+		drop_all(w, v, DROP_NEXTHOP_LOOP);
+		v->n = 0;
+	}
+}
+
 void
 stages_run(struct worker *w)
 {
 	struct burst *b = &w->burst;
+	uint32_t last = 0, returns = 0;
 
 	b->todo[0] = everybody;
 	b->todo[0].n = b->n;
-	for (uint32_t s = 0; s < STAGES; s++) {
+	b->pending = 1;
+	while (b->pending != 0) {
+		uint32_t s = (uint32_t)__builtin_ctz(b->pending);
 		struct vec *v = &b->todo[s];
 
-		if (v->n == 0)
-			continue;
+		if (__builtin_expect(s < last, 0) && ++returns > RETURNS_MAX) {
+			drop_pending(w);
+			break;
+		}
+		last = s;
+		b->pending &= b->pending - 1;
 		stage_call(w, (enum stage)s, v);
 		FAULT_POINT("stage");
 		trace(b, (enum stage)s, v);

@@ -9,7 +9,17 @@
 
 #include "fwd-worker/worker.h"
 
-/* Each stage: reads v's packets, writes burst.verdict[] for each of them. */
+/*
+ * Times that a burst goes back from a stage to an earlier one: once for each tunnel it comes out
+ * of, VRF translation, and nexthop that leads to another. Packets that are still on the way then
+ * end as "nexthop-loop".
+ */
+enum { RETURNS_MAX = 16 };
+
+/*
+ * Each stage: reads v's packets, writes burst.verdict[] for each of them. It never passes a packet
+ * to itself.
+ */
 #define STAGE(NAME, name, text) \
 	void stage_##name(struct worker *w, struct burst *b, const struct vec *v);
 #include "fwd-worker/stages.def"

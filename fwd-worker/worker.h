@@ -51,11 +51,15 @@ struct burst {
 	uint64_t traced; /* bit i: packet i is traced */
 	/* input */
 	uint32_t in_vif; /* counters go there; the last of the table when the port has no vif */
-	uint32_t vrf;
 	uint32_t segments; /* of all packets together */
-	/* input, and rewrite when it puts another header there */
+	/* input, and whoever puts another header there: the frame as it is now, from its Ethernet
+	 * header on. A packet that came without one, out of a tunnel, has 14 bytes of room there. */
 	uint8_t *head[BURST_MAX];
 	uint32_t len[BURST_MAX];
+	/* input, and who moves a packet to another VRF */
+	uint32_t vrf[BURST_MAX];
+	/* bridge, route4, route6, and composites for their members: what a tunnel shall carry */
+	uint32_t label[BURST_MAX]; /* MPLS label or VNI, or NEXTHOP_NO_LABEL */
 	/* ip4, ip6; input clears it: bit i, packet i is routed, and not bridged */
 	uint64_t inet;
 	uint64_t inet6;
@@ -66,6 +70,7 @@ struct burst {
 	/* every stage, for each packet it was given */
 	struct verdict verdict[BURST_MAX];
 	/* the runner */
+	uint32_t pending; /* bit s: todo[s] has packets */
 	struct vec todo[STAGES];
 };
 

@@ -15,7 +15,8 @@ bridge_all(struct worker *w, struct burst *b, const struct vec *v, bool whole)
 	uint64_t found;
 
 	for (uint32_t k = 0; k < v->n; k++)
-		keys[k] = bridge_key_packed(b->vrf, b->head[vec_at(v, k, whole)]);
+		keys[k] = bridge_key_packed(b->vrf[vec_at(v, k, whole)],
+					    b->head[vec_at(v, k, whole)]);
 	found = bridge_lookup_burst(w->bridge, keys, v->n, whole ? b->nexthop_id : ids);
 	for (uint32_t k = 0; k < v->n; k++) {
 		uint32_t i = vec_at(v, k, whole);

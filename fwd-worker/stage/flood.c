@@ -102,17 +102,19 @@ flood_one(struct worker *w, struct burst *b, uint32_t i)
 
 	for (;;) {
 		const struct nexthop *nh = walk.nh[walk.depth];
-		uint32_t at = walk.next[walk.depth]++;
+		uint32_t at = walk.next[walk.depth]++, id;
 		struct verdict v;
 
-		if (at >= nh->flood.n || at >= NEXTHOP_MEMBERS_MAX) {
+		if (at >= nh->composite.n || at >= NEXTHOP_MEMBERS_MAX) {
 			if (walk.depth == 0)
 				return result;
 			walk.depth--;
 			continue;
 		}
-		v = flood_to_member(w, b, i, nexthop_lookup(w->nexthops, nh->flood.members[at]),
-				    &walk);
+		id = nexthop_member_id(&nh->composite.members[at]);
+		if (id == NEXTHOP_NO_MEMBER)
+			continue;
+		v = flood_to_member(w, b, i, nexthop_lookup(w->nexthops, id), &walk);
 		if (!verdict_is_drop(v))
 			continue;
 		if (verdict_drop(result) != DROP_FLOOD_ORIGINAL)

@@ -139,7 +139,8 @@ stage_input(struct worker *w, struct burst *b, const struct vec *v)
 			b->verdict[v->i[k]] = DROP(PORT_WITHOUT_VIF);
 	} else {
 		b->in_vif = vif->id;
-		b->vrf = vif->vrf;
+		for (uint32_t i = 0; i < b->n; i++)
+			b->vrf[i] = vif->vrf;
 		input_own(b, vif);
 	}
 	if (__builtin_expect(w->from_ring, 0)) {

@@ -20,7 +20,7 @@ stage_route4(struct worker *w, struct burst *b, const struct vec *v)
 	uint64_t value[BURST_MAX];
 
 	for (uint32_t k = 0; k < v->n; k++) {
-		vrf[k] = b->vrf;
+		vrf[k] = b->vrf[v->i[k]];
 		memcpy(&address_be[k], b->head[v->i[k]] + AT, sizeof(address_be[k]));
 	}
 	route_lookup_inet(w->routes, vrf, address_be, v->n, value);

@@ -19,7 +19,7 @@ stage_route6(struct worker *w, struct burst *b, const struct vec *v)
 	uint64_t value[BURST_MAX];
 
 	for (uint32_t k = 0; k < v->n; k++) {
-		vrf[k] = b->vrf;
+		vrf[k] = b->vrf[v->i[k]];
 		address[k] = b->head[v->i[k]] + AT;
 	}
 	route_lookup_inet6(w->routes, vrf, address, v->n, value);

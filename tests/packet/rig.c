@@ -321,9 +321,10 @@ rig_rewrite(uint32_t id, enum nexthop_family family, uint32_t vif, const void *b
 void
 rig_flood(uint32_t id, uint32_t n, const uint32_t *members)
 {
-	struct nexthop nh = {.id = id, .type = NEXTHOP_FLOOD, .flood = {.n = n}};
+	struct nexthop nh = {.id = id, .type = NEXTHOP_FLOOD, .composite = {.n = (uint8_t)n}};
 
-	memcpy(nh.flood.members, members, n * sizeof(*members));
+	for (uint32_t i = 0; i < n; i++)
+		nh.composite.members[i] = nexthop_member(members[i], NEXTHOP_NO_LABEL);
 	rig_nexthop(&nh);
 }
 
