@@ -112,19 +112,19 @@ match(const struct bridge_bucket *b, uint64_t key)
 }
 
 /* The value where 'm' says, or of any cell when it says nowhere. */
-static inline uint32_t
+static inline uint64_t
 value_at(const struct bridge_bucket *b, uint32_t m)
 {
 	int i = __builtin_ctz(m | 1u << (BRIDGE_CELLS - 1));
 
-	return (uint32_t)__atomic_load_n(&b->value[i], __ATOMIC_ACQUIRE);
+	return __atomic_load_n(&b->value[i], __ATOMIC_ACQUIRE);
 }
 
 /* --- readers --- */
 
 /* Entries that are not in their first bucket: few, unless they are nowhere. */
 static __attribute__((noinline)) uint64_t
-lookup_second(const struct bridge *b, const uint64_t *packed, uint64_t missing, uint32_t *nexthop)
+lookup_second(const struct bridge *b, const uint64_t *packed, uint64_t missing, uint64_t *value)
 {
 	uint32_t n_buckets = b->n_buckets;
 	uint64_t found = 0;
@@ -140,14 +140,14 @@ lookup_second(const struct bridge *b, const uint64_t *packed, uint64_t missing, 
 		    &b->bucket[second_bucket(hash(packed[i]), n_buckets)];
 		uint32_t m = match(bucket, packed[i]);
 
-		nexthop[i] = value_at(bucket, m);
+		value[i] = value_at(bucket, m);
 		found |= (uint64_t)(m != 0) << i;
 	}
 	return found;
 }
 
 uint64_t
-bridge_lookup_burst(const struct bridge *b, const uint64_t *packed, uint32_t n, uint32_t *nexthop)
+bridge_lookup_burst(const struct bridge *b, const uint64_t *packed, uint32_t n, uint64_t *value)
 {
 	const struct bridge_bucket *at[BURST_MAX];
 	uint32_t n_buckets = b->n_buckets;
@@ -160,21 +160,21 @@ bridge_lookup_burst(const struct bridge *b, const uint64_t *packed, uint32_t n, 
 	for (uint32_t i = 0; i < n; i++) {
 		uint32_t m = match(at[i], packed[i]);
 
-		nexthop[i] = value_at(at[i], m);
+		value[i] = value_at(at[i], m);
 		found |= (uint64_t)(m != 0) << i;
 	}
 	missing = ~found & (n == 64 ? UINT64_MAX : (UINT64_C(1) << n) - 1);
 	if (__builtin_expect(missing != 0, 0))
-		found |= lookup_second(b, packed, missing, nexthop);
+		found |= lookup_second(b, packed, missing, value);
 	return found;
 }
 
 int
-bridge_lookup(const struct bridge *b, const struct bridge_key *key, uint32_t *nexthop)
+bridge_lookup(const struct bridge *b, const struct bridge_key *key, uint64_t *value)
 {
 	uint64_t packed = key_pack(key);
 
-	return bridge_lookup_burst(b, &packed, 1, nexthop) != 0 ? 0 : -ENOENT;
+	return bridge_lookup_burst(b, &packed, 1, value) != 0 ? 0 : -ENOENT;
 }
 
 uint32_t
@@ -209,7 +209,7 @@ value_of(const struct bridge *b, uint64_t cell)
 
 uint32_t
 bridge_walk(const struct bridge *b, uint64_t *cursor, uint32_t max, struct bridge_key *keys,
-	    uint32_t *nexthops)
+	    uint64_t *values)
 {
 	uint64_t cell = *cursor;
 	uint32_t n = 0;
@@ -220,7 +220,7 @@ bridge_walk(const struct bridge *b, uint64_t *cursor, uint32_t max, struct bridg
 		if (key == 0)
 			continue;
 		key_unpack(key, &keys[n]);
-		nexthops[n++] = (uint32_t)__atomic_load_n(value_of(b, cell), __ATOMIC_ACQUIRE);
+		values[n++] = __atomic_load_n(value_of(b, cell), __ATOMIC_ACQUIRE);
 	}
 	*cursor = cell < cells(b) ? cell : UINT64_MAX;
 	return n;
@@ -473,7 +473,7 @@ cell_take(struct bridge_writer *w, uint64_t h, uint32_t *cell)
 }
 
 int
-bridge_set(struct bridge_writer *w, const struct bridge_key *key, uint32_t nexthop)
+bridge_set(struct bridge_writer *w, const struct bridge_key *key, uint64_t value)
 {
 	struct bridge *b = w->b;
 	uint64_t packed = key_pack(key);
@@ -484,7 +484,7 @@ bridge_set(struct bridge_writer *w, const struct bridge_key *key, uint32_t nexth
 		return -ERANGE;
 	cell = cell_find(b, packed);
 	if (cell != NO_CELL) {
-		value_store(b, cell, nexthop);
+		value_store(b, cell, value);
 		return 0;
 	}
 	rc = b->used < b->capacity ? cell_take(w, hash(packed), &cell) : -ENOSPC;
@@ -492,7 +492,7 @@ bridge_set(struct bridge_writer *w, const struct bridge_key *key, uint32_t nexth
 		b->refused++;
 	if (rc < 0)
 		return rc;
-	value_store(b, cell, nexthop);
+	value_store(b, cell, value);
 	key_store(b, cell, packed);
 	used_store(b, b->used + 1);
 	return 0;
@@ -596,7 +596,7 @@ cell_find_staged(const struct bridge_writer *w, const struct redo_writer *redo, 
 /* 'key' 0: the cell is emptied, and its value left as it is. Value before key, as readers look. */
 static int
 cell_stage(struct bridge_writer *w, struct redo_writer *redo, uint32_t cell, uint64_t key,
-	   uint32_t nexthop, uint16_t owner)
+	   uint64_t value, uint16_t owner)
 {
 	int rc = 0;
 
@@ -605,7 +605,7 @@ cell_stage(struct bridge_writer *w, struct redo_writer *redo, uint32_t cell, uin
 		rc = redo_stage(redo, &w->owners[cell], sizeof(owner), owner, NULL, NULL);
 	if (rc == 0 && key != 0)
 		rc = redo_stage(redo, (void *)(uintptr_t)value_of(w->b, cell), sizeof(uint64_t),
-				nexthop, value_done, w);
+				value, value_done, w);
 	if (rc == 0 && key_staged(w, redo, cell) != key)
 		rc = redo_stage(redo, (void *)(uintptr_t)key_of(w->b, cell), sizeof(uint64_t), key,
 				key_done, w);
@@ -633,7 +633,7 @@ cell_take_staged(struct bridge_writer *w, struct redo_writer *redo, uint64_t key
 
 int
 bridge_stage_set(struct bridge_writer *w, struct redo_writer *redo, const struct bridge_key *key,
-		 uint32_t nexthop, uint16_t owner)
+		 uint64_t value, uint16_t owner)
 {
 	uint64_t packed = key_pack(key);
 	uint32_t cell;
@@ -647,7 +647,7 @@ bridge_stage_set(struct bridge_writer *w, struct redo_writer *redo, const struct
 	if (cell == NO_CELL)
 		rc = cell_take_staged(w, redo, packed, &cell);
 	if (rc == 0)
-		rc = cell_stage(w, redo, cell, packed, nexthop, owner);
+		rc = cell_stage(w, redo, cell, packed, value, owner);
 	w->staged += rc == 0 && is_new;
 	return rc;
 }

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Bridge entries: (VRF, MAC) -> nexthop id. A hash of cache-line buckets in the region, made for
+ * Bridge entries: (VRF, MAC) -> a 64-bit value. A hash of cache-line buckets in the region, made for
  * many readers in bursts and one writer (vr-ctl).
  *
  * A bucket holds four cells: four keys of 8 bytes, which are all of VRF and MAC, and four values of
  * 8 bytes; a key may stand in its first or its second bucket. So a lookup usually touches one cache
  * line, and compares whole keys. One release store of a key publishes or removes an entry, one
- * store of a value replaces its nexthop. An emptied cell is used again after a grace period.
+ * store of a value replaces it. An emptied cell is used again after a grace period.
  *
  * So a reader sees an entry whole or not at all, and a writer may die on any line: until the key is
  * stored nothing happened. An entry moved to its second bucket stands in both for a moment; the
@@ -32,6 +32,30 @@ struct bridge_key {
 	uint16_t reserved; /* 0 */
 };
 
+/*
+ * A value: nexthop id in bits 0-31, MPLS label or VNI in bits 32-55, flags above, as in a route's
+ * (route.h). They are the packet path's; the table does not look at them.
+ */
+#define BRIDGE_LABEL_VALID (UINT64_C(1) << 62)
+#define BRIDGE_DHCP_FLOOD  (UINT64_C(1) << 56) /* DHCP from this MAC is flooded, not trapped */
+enum { BRIDGE_LABEL_MAX = 0xffffff };
+
+static inline uint64_t
+bridge_value(uint32_t nexthop, uint32_t label, uint64_t flags)
+{
+	return flags | (uint64_t)(label & BRIDGE_LABEL_MAX) << 32 | nexthop;
+}
+static inline uint32_t
+bridge_value_nexthop(uint64_t value)
+{
+	return (uint32_t)value;
+}
+static inline uint32_t
+bridge_value_label(uint64_t value)
+{
+	return (uint32_t)(value >> 32) & BRIDGE_LABEL_MAX;
+}
+
 size_t bridge_size(uint32_t entries);
 void bridge_init(struct bridge *b, uint32_t entries);
 
@@ -48,7 +72,7 @@ void bridge_writer_destroy(struct bridge_writer *w);
  * Adds or replaces. -ERANGE: VRF id too large; -ENOSPC: table full (counted); -ENOBUFS: room waits
  * for a grace period, poll and try again (after a bounded poll of its own).
  */
-int bridge_set(struct bridge_writer *w, const struct bridge_key *key, uint32_t nexthop);
+int bridge_set(struct bridge_writer *w, const struct bridge_key *key, uint64_t value);
 /* -ENOENT: absent; -ENOBUFS: as above. */
 int bridge_del(struct bridge_writer *w, const struct bridge_key *key);
 
@@ -61,7 +85,7 @@ int bridge_del(struct bridge_writer *w, const struct bridge_key *key);
  */
 struct redo_writer;
 int bridge_stage_set(struct bridge_writer *w, struct redo_writer *redo,
-		     const struct bridge_key *key, uint32_t nexthop, uint16_t owner);
+		     const struct bridge_key *key, uint64_t value, uint16_t owner);
 int bridge_stage_del(struct bridge_writer *w, struct redo_writer *redo,
 		     const struct bridge_key *key);
 
@@ -72,8 +96,8 @@ int bridge_stage_del(struct bridge_writer *w, struct redo_writer *redo,
 uint64_t bridge_cells(uint32_t entries);
 void bridge_writer_owners(struct bridge_writer *w, uint16_t *owners);
 
-/* Reader; 0 and the nexthop id, or -ENOENT. */
-int bridge_lookup(const struct bridge *b, const struct bridge_key *key, uint32_t *nexthop);
+/* Reader; 0 and the value, or -ENOENT. */
+int bridge_lookup(const struct bridge *b, const struct bridge_key *key, uint64_t *value);
 
 /*
  * A key as the table holds it: MAC << 16 | (VRF + 1), never 0. 'mac' is as on the wire, with two
@@ -89,10 +113,10 @@ bridge_key_packed(uint32_t vrf, const void *mac)
 }
 /*
  * The packet path's form: n <= BURST_MAX packed keys, hashed and prefetched as a burst. Bit i of
- * the result is set when nexthop[i] was found; else nexthop[i] is undefined.
+ * the result is set when value[i] was found; else value[i] is undefined.
  */
 uint64_t bridge_lookup_burst(const struct bridge *b, const uint64_t *packed, uint32_t n,
-			     uint32_t *nexthop);
+			     uint64_t *value);
 uint32_t bridge_used(const struct bridge *b);
 uint32_t bridge_capacity(const struct bridge *b);
 /*
@@ -102,7 +126,7 @@ uint32_t bridge_capacity(const struct bridge *b);
  * while nothing is added).
  */
 uint32_t bridge_walk(const struct bridge *b, uint64_t *cursor, uint32_t max,
-		     struct bridge_key *keys, uint32_t *nexthops);
+		     struct bridge_key *keys, uint64_t *values);
 /*
  * Looks at no more than 'cells' cells from *cursor on and stores the keys and owners of those that
  * are filled; the arrays have room for as many.

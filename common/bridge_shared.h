@@ -12,7 +12,7 @@ enum { BRIDGE_CELLS = 4 };
 /* One cache line. A cell is key[i] and value[i]; key 0 is an empty cell. */
 struct bridge_bucket {
 	uint64_t key[BRIDGE_CELLS];   /* MAC << 16 | (VRF + 1) */
-	uint64_t value[BRIDGE_CELLS]; /* nexthop id; the upper half is kept for label and flags */
+	uint64_t value[BRIDGE_CELLS]; /* nexthop id, label, flags */
 } __attribute__((aligned(CACHE_LINE)));
 _Static_assert(sizeof(struct bridge_bucket) == CACHE_LINE, "bridge_bucket: one cache line");
 

@@ -39,6 +39,14 @@ any(uint32_t below)
 	return (uint32_t)((seed >> 33) % below);
 }
 
+/* With all that may go with a nexthop. */
+static uint64_t
+any_value(void)
+{
+	return bridge_value(any(UINT32_MAX), any(BRIDGE_LABEL_MAX + 1),
+			    any(2) != 0 ? BRIDGE_LABEL_VALID | BRIDGE_DHCP_FLOOD : 0);
+}
+
 static struct bridge_key
 key_number(uint32_t i)
 {
@@ -63,9 +71,9 @@ static int64_t
 found(const struct bridge *b, uint32_t i)
 {
 	struct bridge_key key = key_number(i);
-	uint32_t nexthop;
+	uint64_t value;
 
-	return bridge_lookup(b, &key, &nexthop) == 0 ? (int64_t)nexthop : ABSENT;
+	return bridge_lookup(b, &key, &value) == 0 ? (int64_t)value : ABSENT;
 }
 
 static void
@@ -97,14 +105,15 @@ behaves_like_a_plain_array(void **state)
 	(void)state;
 	none(model);
 	for (int step = 0; step < 50000; step++) {
-		uint32_t i = any(KEYS), nexthop = any(UINT32_MAX);
+		uint64_t value = any_value();
+		uint32_t i = any(KEYS);
 		struct bridge_key key = key_number(i);
 
 		if (any(3) != 0) {
-			int rc = bridge_set(w, &key, nexthop);
+			int rc = bridge_set(w, &key, value);
 
 			if (rc == 0)
-				model[i] = nexthop;
+				model[i] = (int64_t)value;
 			else
 				assert_int_equal(rc, -ENOSPC);
 		} else {
@@ -133,12 +142,12 @@ next_writer(struct bridge *b)
 }
 
 static void
-change(struct bridge_writer *w, uint32_t i, bool set, uint32_t nexthop)
+change(struct bridge_writer *w, uint32_t i, bool set, uint64_t value)
 {
 	struct bridge_key key = key_number(i);
 
 	if (set)
-		bridge_set(w, &key, nexthop);
+		bridge_set(w, &key, value);
 	else
 		bridge_del(w, &key);
 }
@@ -154,13 +163,14 @@ a_writer_dying_at_any_store_leaves_before_or_after(void **state)
 	(void)state;
 	none(model);
 	for (volatile int step = 0; step < 30000; step++) {
-		volatile uint32_t i = any(KEYS), nexthop = any(UINT32_MAX);
+		volatile uint64_t value = any_value();
+		volatile uint32_t i = any(KEYS);
 		volatile bool set = any(4) != 0;
 		int64_t now;
 
 		if (setjmp(death) == 0) {
 			stores_left = 1 + (int)any(14);
-			change(w, i, set, nexthop);
+			change(w, i, set, value);
 			stores_left = 0;
 		} else {
 			deaths++;
@@ -169,7 +179,7 @@ a_writer_dying_at_any_store_leaves_before_or_after(void **state)
 		}
 		now = found(b, i);
 		if (now != model[i])
-			assert_int_equal(now, set ? (int64_t)nexthop : ABSENT);
+			assert_int_equal(now, set ? (int64_t)value : ABSENT);
 		model[i] = now;
 		if (step % 16 == 0)
 			assert_equals(b, model);
@@ -195,7 +205,7 @@ a_burst_finds_what_single_lookups_find(void **state)
 	struct bridge_writer *w = bridge_writer_create(b, NULL);
 	struct bridge_key keys[BURST_MAX];
 	uint64_t packed[BURST_MAX];
-	uint32_t nexthops[BURST_MAX], one;
+	uint64_t values[BURST_MAX], one;
 
 	(void)state;
 	for (uint32_t i = 0; i < 60; i++)
@@ -207,13 +217,13 @@ a_burst_finds_what_single_lookups_find(void **state)
 			keys[i] = key_number(any(KEYS));
 			packed[i] = packed_key(&keys[i]);
 		}
-		mask = bridge_lookup_burst(b, packed, n, nexthops);
+		mask = bridge_lookup_burst(b, packed, n, values);
 		for (uint32_t i = 0; i < n; i++) {
 			int rc = bridge_lookup(b, &keys[i], &one);
 
 			assert_int_equal(mask >> i & 1, rc == 0);
 			if (rc == 0)
-				assert_int_equal(nexthops[i], one);
+				assert_int_equal(values[i], one);
 		}
 		assert_true(n == 64 || mask >> n == 0);
 	}
@@ -228,7 +238,7 @@ takes_as_many_entries_as_it_was_made_for(void **state)
 	struct bridge *b = aligned_alloc(CACHE_LINE, bridge_size(ENTRIES));
 	struct bridge_key key = {.vrf = 7};
 	struct bridge_writer *w;
-	uint32_t nexthop;
+	uint64_t value;
 
 	(void)state;
 	memset(b, 0, bridge_size(ENTRIES));
@@ -241,8 +251,8 @@ takes_as_many_entries_as_it_was_made_for(void **state)
 	assert_int_equal(bridge_used(b), ENTRIES);
 	for (uint32_t i = 0; i < ENTRIES; i++) {
 		memcpy(&key.mac[2], &i, 4);
-		assert_int_equal(bridge_lookup(b, &key, &nexthop), 0);
-		assert_int_equal(nexthop, i);
+		assert_int_equal(bridge_lookup(b, &key, &value), 0);
+		assert_int_equal(value, i);
 	}
 	key.vrf = 8;
 	assert_int_equal(bridge_set(w, &key, 1), -ENOSPC);
@@ -258,26 +268,26 @@ keys_differ_by_vrf_and_by_every_byte_of_the_mac(void **state)
 	struct bridge_writer *w = bridge_writer_create(b, NULL);
 	struct bridge_key key = {.vrf = 65534, .mac = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff}};
 	struct bridge_key other;
-	uint32_t nexthop;
+	uint64_t value;
 
 	(void)state;
 	assert_int_equal(bridge_set(w, &key, 5), 0);
-	assert_int_equal(bridge_lookup(b, &key, &nexthop), 0);
-	assert_int_equal(nexthop, 5);
+	assert_int_equal(bridge_lookup(b, &key, &value), 0);
+	assert_int_equal(value, 5);
 	for (int i = 0; i < 6; i++) {
 		other = key;
 		other.mac[i] = 0;
-		assert_int_equal(bridge_lookup(b, &other, &nexthop), -ENOENT);
+		assert_int_equal(bridge_lookup(b, &other, &value), -ENOENT);
 	}
 	other = key;
 	other.vrf = 0;
-	assert_int_equal(bridge_lookup(b, &other, &nexthop), -ENOENT);
+	assert_int_equal(bridge_lookup(b, &other, &value), -ENOENT);
 	other.vrf = 65535;
 	assert_int_equal(bridge_set(w, &other, 5), -ERANGE);
 	memset(&other, 0, sizeof(other));
-	assert_int_equal(bridge_lookup(b, &other, &nexthop), -ENOENT);
+	assert_int_equal(bridge_lookup(b, &other, &value), -ENOENT);
 	assert_int_equal(bridge_set(w, &other, 6), 0);
-	assert_int_equal(bridge_lookup(b, &other, &nexthop), 0);
+	assert_int_equal(bridge_lookup(b, &other, &value), 0);
 	bridge_writer_destroy(w);
 	free(b);
 }
@@ -289,21 +299,22 @@ a_walk_in_small_steps_visits_every_entry_once(void **state)
 	struct bridge_writer *w = bridge_writer_create(b, NULL);
 	bool seen[KEYS] = {false};
 	struct bridge_key keys[5];
-	uint32_t nexthops[5], total = 0;
+	uint64_t values[5];
+	uint32_t total = 0;
 	uint64_t cursor = 0;
 
 	(void)state;
 	for (uint32_t i = 0; i < 50; i++)
 		change(w, i, true, i);
 	while (cursor != UINT64_MAX) {
-		uint32_t n = bridge_walk(b, &cursor, 5, keys, nexthops);
+		uint32_t n = bridge_walk(b, &cursor, 5, keys, values);
 
 		for (uint32_t i = 0; i < n; i++) {
-			struct bridge_key want = key_number(nexthops[i]);
+			struct bridge_key want = key_number((uint32_t)values[i]);
 
 			assert_memory_equal(&keys[i], &want, sizeof(want));
-			assert_false(seen[nexthops[i]]);
-			seen[nexthops[i]] = true;
+			assert_false(seen[values[i]]);
+			seen[values[i]] = true;
 		}
 		total += n;
 	}
@@ -319,14 +330,14 @@ struct readers {
 	uint64_t bursts;
 };
 
-enum { STABLE = 24 }; /* keys that are always there; their nexthop is 2 i or 2 i + 1 */
+enum { STABLE = 24 }; /* keys that are always there; their value is 2 i or 2 i + 1 */
 
 static void *
 reader(void *arg)
 {
 	struct readers *r = arg;
 	uint64_t packed[STABLE];
-	uint32_t nexthops[STABLE];
+	uint64_t values[STABLE];
 
 	for (uint32_t i = 0; i < STABLE; i++) {
 		struct bridge_key key = key_number(i);
@@ -335,13 +346,13 @@ reader(void *arg)
 	}
 	grace_online(r->v, 3);
 	while (!__atomic_load_n(&r->stop, __ATOMIC_RELAXED)) {
-		uint64_t mask = bridge_lookup_burst(r->b, packed, STABLE, nexthops);
+		uint64_t mask = bridge_lookup_burst(r->b, packed, STABLE, values);
 
 		if (mask != (1u << STABLE) - 1)
 			return (void *)"an entry was missed";
 		for (uint32_t i = 0; i < STABLE; i++)
-			if (nexthops[i] / 2 != i)
-				return (void *)"an entry had another's nexthop";
+			if (values[i] / 2 != i)
+				return (void *)"an entry had another's value";
 		grace_quiescent(r->v, 3);
 		r->bursts++;
 	}

@@ -118,10 +118,10 @@ look(struct model *m)
 	}
 	for (uint32_t i = 0; i < KEYS; i++) {
 		struct bridge_key key = key_number(i);
-		uint32_t nexthop;
+		uint64_t got;
 
-		m->key[i] = bridge_lookup(r.bridge, &key, &nexthop) == 0 ? (int64_t)nexthop
-									 : (int64_t)ABSENT;
+		m->key[i] = bridge_lookup(r.bridge, &key, &got) == 0 ? (int64_t)got
+								     : (int64_t)ABSENT;
 	}
 }
 

@@ -17,7 +17,7 @@ struct conf;
 /* The only places where a bridge entry is checked. */
 int bridge_parse_key(const Vrouter__Bridge *m, const struct conf *conf, struct bridge_key *key,
 		     struct refusal *r);
-int bridge_parse_nexthop(const Vrouter__Bridge *m, const struct conf *conf, uint32_t *nexthop,
-			 struct refusal *r);
+int bridge_parse_value(const Vrouter__Bridge *m, const struct conf *conf, uint64_t *value,
+		       struct refusal *r);
 
 #endif

@@ -10,19 +10,17 @@
 static inline void
 bridge_all(struct worker *w, struct burst *b, const struct vec *v, bool whole)
 {
-	uint64_t keys[BURST_MAX];
-	uint32_t ids[BURST_MAX];
-	uint64_t found;
+	uint64_t keys[BURST_MAX], values[BURST_MAX], found;
 
+	keys[0] = 0; /* the compiler does not know that the burst has a packet */
 	for (uint32_t k = 0; k < v->n; k++)
 		keys[k] = bridge_key_packed(b->vrf[vec_at(v, k, whole)],
 					    b->head[vec_at(v, k, whole)]);
-	found = bridge_lookup_burst(w->bridge, keys, v->n, whole ? b->nexthop_id : ids);
+	found = bridge_lookup_burst(w->bridge, keys, v->n, values);
 	for (uint32_t k = 0; k < v->n; k++) {
 		uint32_t i = vec_at(v, k, whole);
 
-		if (!whole)
-			b->nexthop_id[i] = ids[k];
+		b->nexthop_id[i] = bridge_value_nexthop(values[k]);
 		b->verdict[i] = (found >> k & 1) != 0 ? TO(NEXTHOP) : DROP(NO_BRIDGE_ENTRY);
 	}
 }
