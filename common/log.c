@@ -3,8 +3,8 @@
  * Logs: formats a line, decides whether it is wanted, and writes it at once. Called by any thread
  * that is not on the packet path.
  *
- * Modules register themselves with their first line, in an array that only grows; a place in it is
- * taken with one compare-and-swap, so nobody holds a lock when he dies or forks.
+ * Levels are looked up by the module's name with every line, in a short table that lies in the
+ * region once there is one; nobody holds a lock when he dies or forks.
  */
 #include "common/log.h"
 
@@ -20,7 +20,7 @@
 
 #include <rte_log.h>
 
-enum { MODULES_MAX = 64, LINE_MAX_BYTES = 1024 };
+enum { LINE_MAX_BYTES = 1024 };
 
 /* A program without DPDK (vrctl, a unit test) logs too; there these are NULL. */
 #pragma weak rte_openlog_stream
@@ -30,92 +30,153 @@ enum { MODULES_MAX = 64, LINE_MAX_BYTES = 1024 };
 static const struct {
 	const char *name;
 	int syslog;
-} levels[] = {
+} words[] = {
     [LOG_LEVEL_ERROR] = {"error", LOG_ERR},      [LOG_LEVEL_WARNING] = {"warning", LOG_WARNING},
     [LOG_LEVEL_NOTICE] = {"notice", LOG_NOTICE}, [LOG_LEVEL_INFO] = {"info", LOG_INFO},
     [LOG_LEVEL_DEBUG] = {"debug", LOG_DEBUG},
 };
-enum { LEVELS = sizeof(levels) / sizeof(levels[0]) };
+enum { LEVELS = sizeof(words) / sizeof(words[0]) };
 
-struct module {
-	const char *name; /* NULL: place not taken yet */
-	int own_level;    /* 0: like all others, else level + 1 */
+static const struct log_module declared[] = {
+#define LOG_MODULE_IS(name, text) {name, text},
+#include "common/log_modules.def"
+#undef LOG_MODULE_IS
 };
+enum { DECLARED = sizeof(declared) / sizeof(declared[0]) };
+_Static_assert((int)DECLARED <= (int)LOG_MODULES_MAX, "raise LOG_MODULES_MAX");
 
-static struct module modules[MODULES_MAX];
-static int common_level = LOG_LEVEL_INFO;
+static struct log_levels own;
+static struct log_levels *levels = &own;
+static enum log_level configured = LOG_LEVEL_INFO;
 static const char *program = "vrouter";
 static bool to_syslog;
 
-static struct module *
-module_find(const char *name)
+bool
+log_module_at(uint32_t i, struct log_module *m)
 {
-	for (int i = 0; i < MODULES_MAX; i++) {
-		const char *taken = __atomic_load_n(&modules[i].name, __ATOMIC_ACQUIRE);
+	if (i >= DECLARED)
+		return false;
+	*m = declared[i];
+	return true;
+}
 
-		if (taken == NULL)
-			return NULL;
-		if (taken == name || strcmp(taken, name) == 0)
-			return &modules[i];
-	}
+void
+log_follow(struct log_levels *shared)
+{
+	__atomic_store_n(&levels, shared != NULL ? shared : &own, __ATOMIC_RELEASE);
+}
+
+static struct log_levels *
+followed(void)
+{
+	return __atomic_load_n(&levels, __ATOMIC_ACQUIRE);
+}
+
+static struct log_module_level *
+module_find(struct log_levels *l, const char *name)
+{
+	uint32_t n = __atomic_load_n(&l->n, __ATOMIC_ACQUIRE);
+
+	for (uint32_t i = 0; i < n && i < LOG_MODULES_MAX; i++)
+		if (strncmp(l->module[i].name, name, LOG_MODULE_LEN) == 0)
+			return &l->module[i];
 	return NULL;
 }
 
-/* NULL when there are too many modules: they all follow the common level then. */
-static struct module *
-module_get(const char *name)
+static uint32_t
+set_level_of(struct log_levels *l, const char *name)
 {
-	for (int i = 0; i < MODULES_MAX; i++) {
-		const char *taken = NULL;
+	const struct log_module_level *m = module_find(l, name);
 
-		if (__atomic_compare_exchange_n(&modules[i].name, &taken, name, false,
-						__ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
-			return &modules[i];
-		if (taken == name || strcmp(taken, name) == 0)
-			return &modules[i];
-	}
-	return NULL;
+	return m == NULL ? 0 : __atomic_load_n(&m->level, __ATOMIC_RELAXED);
 }
 
+/* A level out of range in the region is no reason to read beyond the names. */
 static enum log_level
-module_level(const struct module *m)
+level_of(uint32_t set)
 {
-	int own = m == NULL ? 0 : __atomic_load_n(&m->own_level, __ATOMIC_RELAXED);
-
-	if (own > 0)
-		return (enum log_level)(own - 1);
-	return (enum log_level)__atomic_load_n(&common_level, __ATOMIC_RELAXED);
-}
-
-int
-log_level_set(const char *module, enum log_level level)
-{
-	struct module *m;
-
-	if (strcmp(module, "*") == 0) {
-		__atomic_store_n(&common_level, (int)level, __ATOMIC_RELAXED);
-		for (int i = 0; i < MODULES_MAX; i++)
-			__atomic_store_n(&modules[i].own_level, 0, __ATOMIC_RELAXED);
-		return 0;
-	}
-	m = module_find(module);
-	if (m == NULL)
-		return -ENOENT;
-	__atomic_store_n(&m->own_level, (int)level + 1, __ATOMIC_RELAXED);
-	return 0;
+	return set <= LEVELS ? (enum log_level)(set - 1) : LOG_LEVEL_DEBUG;
 }
 
 enum log_level
 log_level_get(const char *module)
 {
-	return module_level(module_find(module));
+	struct log_levels *l = followed();
+	uint32_t set = set_level_of(l, module);
+
+	if (set == 0)
+		set = __atomic_load_n(&l->common, __ATOMIC_RELAXED);
+	return set != 0 ? level_of(set) : configured;
+}
+
+bool
+log_level_is_set(const char *module)
+{
+	struct log_levels *l = followed();
+
+	if (strcmp(module, "*") == 0)
+		return __atomic_load_n(&l->common, __ATOMIC_RELAXED) != 0;
+	return set_level_of(l, module) != 0;
+}
+
+static bool
+is_declared(const char *name)
+{
+	for (int i = 0; i < DECLARED; i++)
+		if (strcmp(declared[i].name, name) == 0)
+			return true;
+	return false;
+}
+
+static int
+set_module(struct log_levels *l, const char *name, uint32_t level)
+{
+	struct log_module_level *m = module_find(l, name);
+
+	if (m == NULL && !is_declared(name))
+		return -ENOENT;
+	if (m == NULL) {
+		if (l->n >= LOG_MODULES_MAX)
+			return -ENOSPC;
+		m = &l->module[l->n];
+		snprintf(m->name, sizeof(m->name), "%s", name);
+		m->level = level;
+		__atomic_store_n(&l->n, l->n + 1, __ATOMIC_RELEASE);
+	}
+	__atomic_store_n(&m->level, level, __ATOMIC_RELAXED);
+	return 0;
+}
+
+static int
+set(const char *name, uint32_t level)
+{
+	struct log_levels *l = followed();
+
+	if (strcmp(name, "*") != 0)
+		return set_module(l, name, level);
+	__atomic_store_n(&l->common, level, __ATOMIC_RELAXED);
+	for (uint32_t i = 0; i < l->n && i < LOG_MODULES_MAX; i++)
+		__atomic_store_n(&l->module[i].level, 0, __ATOMIC_RELAXED);
+	return 0;
+}
+
+int
+log_level_set(const char *module, enum log_level level)
+{
+	return set(module, (uint32_t)level + 1);
+}
+
+int
+log_level_unset(const char *module)
+{
+	return set(module, 0);
 }
 
 int
 log_level_parse(const char *text, enum log_level *level)
 {
 	for (int i = 0; i < LEVELS; i++) {
-		if (strcmp(levels[i].name, text) == 0) {
+		if (strcmp(words[i].name, text) == 0) {
 			*level = (enum log_level)i;
 			return 0;
 		}
@@ -126,7 +187,7 @@ log_level_parse(const char *text, enum log_level *level)
 const char *
 log_level_name(enum log_level level)
 {
-	return levels[level].name;
+	return words[level].name;
 }
 
 /* Text may come from outside: it gets neither a second line nor the terminal's attention. */
@@ -159,7 +220,7 @@ write_stderr(enum log_level level, const char *module, const char *text)
 	ssize_t rc;
 
 	n += (size_t)snprintf(line + n, sizeof(line) - n, " %s[%d] %s %s: %s\n", program,
-			      (int)getpid(), module, levels[level].name, text);
+			      (int)getpid(), module, words[level].name, text);
 	if (n >= sizeof(line)) {
 		n = sizeof(line);
 		line[n - 1] = '\n';
@@ -176,14 +237,14 @@ log_write(enum log_level level, const char *module, const char *fmt, ...)
 	int saved = errno; /* callers log between a failed call and its errno's use */
 	va_list ap;
 
-	if (level > module_level(module_get(module)))
+	if (level > log_level_get(module))
 		return;
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	printable(text);
 	if (to_syslog)
-		syslog(levels[level].syslog, "%s %s: %s", module, levels[level].name, text);
+		syslog(words[level].syslog, "%s %s: %s", module, words[level].name, text);
 	else
 		write_stderr(level, module, text);
 	errno = saved;
@@ -242,6 +303,7 @@ log_init(const char *name, bool use_syslog, enum log_level level)
 	to_syslog = use_syslog;
 	if (use_syslog)
 		openlog(name, LOG_PID, LOG_DAEMON);
-	log_level_set("*", level);
+	configured = level;
+	memset(&own, 0, sizeof(own));
 	dpdk_route();
 }

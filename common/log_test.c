@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Logs: the lines written to stderr, and which ones are. */
-#define LOG_MODULE "test"
+#define LOG_MODULE "slot"
 #include "common/log.h"
 
 #include <errno.h>
@@ -62,7 +62,7 @@ a_line_says_when_who_what_and_how_bad(void **state)
 
 	(void)state;
 	snprintf(pattern, sizeof(pattern),
-		 "^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}\\.[0-9]{3}Z vr-test\\[%d\\] test warning: "
+		 "^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}\\.[0-9]{3}Z vr-test\\[%d\\] slot warning: "
 		 "slot 11: "
 		 "hung for 120 ms\n$",
 		 (int)getpid());
@@ -86,20 +86,61 @@ static void
 a_module_has_a_level_of_its_own_until_all_are_set(void **state)
 {
 	(void)state;
-	begin();
-	log_write(LOG_LEVEL_ERROR, "other", "registers");
-	end();
 	assert_int_equal(log_level_set("nobody", LOG_LEVEL_DEBUG), -ENOENT);
-	assert_int_equal(log_level_set("test", LOG_LEVEL_DEBUG), 0);
-	assert_int_equal(log_level_get("test"), LOG_LEVEL_DEBUG);
-	assert_int_equal(log_level_get("other"), LOG_LEVEL_INFO);
+	assert_int_equal(log_level_set("slot", LOG_LEVEL_DEBUG), 0);
+	assert_int_equal(log_level_get("slot"), LOG_LEVEL_DEBUG);
+	assert_int_equal(log_level_get("port"), LOG_LEVEL_INFO);
 	begin();
 	log_debug("fine");
-	log_write(LOG_LEVEL_DEBUG, "other", "not this");
+	log_write(LOG_LEVEL_DEBUG, "port", "not this");
 	assert_matches(end(), "^[^\n]*: fine\n$");
 	assert_int_equal(log_level_set("*", LOG_LEVEL_ERROR), 0);
-	assert_int_equal(log_level_get("test"), LOG_LEVEL_ERROR);
+	assert_int_equal(log_level_get("slot"), LOG_LEVEL_ERROR);
 	assert_int_equal(log_level_get("nobody"), LOG_LEVEL_ERROR);
+}
+
+static void
+a_level_taken_back_is_the_configured_one_again(void **state)
+{
+	(void)state;
+	assert_false(log_level_is_set("*"));
+	assert_int_equal(log_level_set("*", LOG_LEVEL_ERROR), 0);
+	assert_int_equal(log_level_set("port", LOG_LEVEL_DEBUG), 0);
+	assert_true(log_level_is_set("*"));
+	assert_true(log_level_is_set("port"));
+	assert_int_equal(log_level_unset("port"), 0);
+	assert_false(log_level_is_set("port"));
+	assert_int_equal(log_level_get("port"), LOG_LEVEL_ERROR);
+	assert_int_equal(log_level_unset("*"), 0);
+	assert_int_equal(log_level_get("port"), LOG_LEVEL_INFO);
+	assert_int_equal(log_level_unset("nobody"), -ENOENT);
+}
+
+/* Another process' writes, which this one only sees in memory. */
+static void
+shared_levels_count_while_they_are_followed(void **state)
+{
+	static struct log_levels shared = {
+	    .n = 2,
+	    .common = LOG_LEVEL_WARNING + 1,
+	    .module = {{.name = "timer", .level = LOG_LEVEL_DEBUG + 1}, {.name = "of-a-later-one"}},
+	};
+
+	(void)state;
+	log_follow(&shared);
+	assert_int_equal(log_level_get("timer"), LOG_LEVEL_DEBUG);
+	assert_int_equal(log_level_get("slot"), LOG_LEVEL_WARNING);
+	assert_int_equal(log_level_set("slot", LOG_LEVEL_NOTICE), 0);
+	assert_int_equal(shared.n, 3);
+	assert_string_equal(shared.module[2].name, "slot");
+	assert_int_equal(log_level_set("slot", LOG_LEVEL_ERROR), 0);
+	assert_int_equal(shared.n, 3);
+	shared.module[2].level = 77;
+	assert_int_equal(log_level_get("slot"), LOG_LEVEL_DEBUG);
+	shared.n = LOG_MODULES_MAX;
+	assert_int_equal(log_level_set("port", LOG_LEVEL_ERROR), -ENOSPC);
+	log_follow(NULL);
+	assert_int_equal(log_level_get("timer"), LOG_LEVEL_INFO);
 }
 
 static void
@@ -180,6 +221,8 @@ main(void)
 	    cmocka_unit_test_setup(a_line_says_when_who_what_and_how_bad, start),
 	    cmocka_unit_test_setup(only_important_enough_lines_are_written, start),
 	    cmocka_unit_test_setup(a_module_has_a_level_of_its_own_until_all_are_set, start),
+	    cmocka_unit_test_setup(a_level_taken_back_is_the_configured_one_again, start),
+	    cmocka_unit_test_setup(shared_levels_count_while_they_are_followed, start),
 	    cmocka_unit_test_setup(levels_have_names, start),
 	    cmocka_unit_test_setup(text_from_outside_makes_neither_lines_nor_colours, start),
 	    cmocka_unit_test_setup(a_long_text_is_cut_and_still_one_line, start),

@@ -30,6 +30,7 @@
 #include "common/grace.h"
 #include "common/idtab.h"
 #include "common/layouts.h"
+#include "common/log.h"
 #include "common/need.h"
 #include "common/nexthop.h"
 #include "common/port.h"
@@ -446,6 +447,8 @@ region_create(struct region *r, const struct conf *conf, bool *adopted, struct f
 		rc = make_or_adopt(r, conf, adopted, f);
 	if (rc < 0)
 		region_detach(r);
+	else
+		log_follow(region_table(r, "log-levels"));
 	return rc;
 }
 
@@ -469,14 +472,18 @@ region_attach(struct region *r, const char *path, uint64_t address, struct fault
 		rc = map(r, address, found.size, f);
 	if (rc < 0)
 		region_detach(r);
+	else
+		log_follow(region_table(r, "log-levels"));
 	return rc;
 }
 
 void
 region_detach(struct region *r)
 {
-	if (r->header != NULL)
+	if (r->header != NULL) {
+		log_follow(NULL);
 		munmap(r->header, r->header->size);
+	}
 	if (r->fd >= 0)
 		close(r->fd);
 	r->header = NULL;

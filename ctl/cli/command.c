@@ -294,6 +294,8 @@ command_run(struct vrctl *v, int argc, char **argv)
 		return command_drops(v, argc, argv);
 	if (strcmp(argv[0], "mempool") == 0 && argc > 1 && strcmp(argv[1], "audit") == 0)
 		return command_audit(v, argc, argv);
+	if (strcmp(argv[0], "log") == 0 && argc == 2 && strcmp(argv[1], "get") == 0)
+		return command_object(v, 2, (char *[]){argv[0], (char *)(uintptr_t) "list", NULL});
 	if (strcmp(argv[0], "dump") == 0)
 		return command_dump(v, argc, argv);
 	if (strcmp(argv[0], "apply") == 0)

@@ -414,8 +414,8 @@ failures_say_what_and_why(void **state)
 	     "vrctl: vif: a verb is missing; there are add, del, get, list; `vrctl help vif` shows "
 	     "more\n"},
 	    {"log put", NULL, EXIT_USAGE,
-	     "vrctl: log: there is no verb \"put\"; there are set, get; `vrctl help log` shows "
-	     "more\n"},
+	     "vrctl: log: there is no verb \"put\"; there are set, get, list; `vrctl help log` "
+	     "shows more\n"},
 	    {"nexthop add id=x", NULL, EXIT_USAGE,
 	     "vrctl: nexthop: id: \"x\" is not a number; `vrctl help nexthop` shows its fields\n"},
 	    {"vif add id=1 tap.slot=-1", NULL, EXIT_USAGE,

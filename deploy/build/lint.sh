@@ -59,6 +59,15 @@ for f in "$@"; do
 	[ -z "$wrong" ] || fail "$f: write the path from the repository root for" $wrong
 done
 
+echo "lint: log modules"
+for f in "$@"; do
+	case $f in tests/* | *_test.c) continue ;; esac
+	for module in $(sed -n 's/^#define LOG_MODULE  *"\(.*\)".*/\1/p' "$f"); do
+		grep -q "^LOG_MODULE_IS(\"$module\"," common/log_modules.def ||
+			fail "$f: log module \"$module\" is not in common/log_modules.def"
+	done
+done
+
 echo "lint: headers alone"
 for f in "$@"; do
 	case $f in *.h) ;; *) continue ;; esac
