@@ -66,7 +66,7 @@ enum hand_where {
 };
 
 enum {
-	HAND_COPIES_MAX = 1024, /* copies of one burst's floods */
+	HAND_COPIES_MAX = 4096, /* copies that floods and segmentation make of one burst */
 	HAND_GROUPS_MAX = 128,  /* different ports and rings one burst leaves through */
 	HAND_DROPS_MAX = 4096,
 	HAND_SEGS_MAX = 4096,

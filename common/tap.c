@@ -15,6 +15,7 @@
 #include <rte_udp.h>
 
 #include "common/fault_point.h"
+#include "common/offload.h"
 
 unsigned int
 tap_offloads(void)
@@ -41,42 +42,6 @@ l2_length(const struct rte_mbuf *m, uint16_t *type_be)
 		len += RTE_VLAN_HLEN;
 	}
 	return len;
-}
-
-/* Sums from 'start' to the end, the partial sum in the field included, and stores the result. */
-static int
-checksum_finish(struct rte_mbuf *m, uint32_t start, uint32_t field)
-{
-	uint16_t sum;
-
-	if (field + sizeof(sum) > m->data_len || start > field)
-		return -EINVAL;
-	if (rte_raw_cksum_mbuf(m, start, m->pkt_len - start, &sum) < 0)
-		return -EINVAL;
-	sum = (uint16_t)~sum;
-	if (sum == 0)
-		sum = 0xffff; /* 0 means "none" to UDP, and the same as 0xffff to everybody else */
-	memcpy(rte_pktmbuf_mtod_offset(m, uint8_t *, field), &sum, sizeof(sum));
-	return 0;
-}
-
-int
-tap_offloads_finish(struct rte_mbuf *m)
-{
-	uint32_t start = m->l2_len + m->l3_len;
-	uint64_t l4 = m->ol_flags & RTE_MBUF_F_TX_L4_MASK;
-	int rc;
-
-	if ((m->ol_flags & (RTE_MBUF_F_TX_TCP_SEG | RTE_MBUF_F_TX_UDP_SEG)) != 0)
-		return -EMSGSIZE;
-	if (l4 == RTE_MBUF_F_TX_TCP_CKSUM)
-		rc = checksum_finish(m, start, start + offsetof(struct rte_tcp_hdr, cksum));
-	else if (l4 == RTE_MBUF_F_TX_UDP_CKSUM)
-		rc = checksum_finish(m, start, start + offsetof(struct rte_udp_hdr, dgram_cksum));
-	else
-		return 0;
-	m->ol_flags &= ~RTE_MBUF_F_TX_L4_MASK;
-	return rc;
 }
 
 static int
@@ -140,7 +105,7 @@ tap_header_to_mbuf(const struct virtio_net_hdr *h, struct rte_mbuf *m)
 	else if (h->gso_type != VIRTIO_NET_HDR_GSO_NONE)
 		return -EINVAL;
 	else
-		return checksum_finish(m, h->csum_start, (uint32_t)h->csum_start + h->csum_offset);
+		return offload_checksum_at(m, h->csum_start, (uint32_t)h->csum_start + h->csum_offset);
 	m->l2_len = l2;
 	m->l3_len = l3;
 	return h->gso_type == VIRTIO_NET_HDR_GSO_NONE ? 0 : segmentation_to_mbuf(h, m);

@@ -60,12 +60,6 @@ uint16_t tap_rx_burst(struct tap_reader *r, int fd, uint16_t max, uint16_t *lost
 int tap_tx(int fd, const struct rte_mbuf *m);
 
 /*
- * Does in software what a port without offloads cannot: completes a partial checksum. -EMSGSIZE for
- * a TSO frame, which would have to be cut up; -EINVAL when the fields make no sense.
- */
-int tap_offloads_finish(struct rte_mbuf *m);
-
-/*
  * The header's checksum and segmentation wishes as mbuf fields. Returns 0, or -EINVAL when they
  * make no sense for this frame. A partial checksum that mbufs cannot express is completed in place.
  */

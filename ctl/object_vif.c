@@ -460,8 +460,7 @@ describe_counters(const struct ctl *ctl, uint32_t id, Vrouter__Vif__State *state
 	state->tx_packets = sum.tx_packets;
 	state->tx_bytes = sum.tx_bytes;
 	for (int i = 0; i < DROPS; i++)
-		if (i != DROP_FLOOD_ORIGINAL)
-			state->drops += sum.drops[i];
+		state->drops += sum.drops[i];
 }
 
 /* 'v' borrows from the tables. */

@@ -63,6 +63,8 @@ struct burst {
 	/* ip4, ip6; input clears it: bit i, packet i is routed, and not bridged */
 	uint64_t inet;
 	uint64_t inet6;
+	/* tunnel; input clears it: bit i, packet i has outer headers of ours */
+	uint64_t encapsulated;
 	/* bridge, route4, route6 */
 	uint32_t nexthop_id[BURST_MAX];
 	/* nexthop */

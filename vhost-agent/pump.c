@@ -49,6 +49,7 @@
 #include "common/process_client.h"
 #include "common/region.h"
 #include "common/slot.h"
+#include "common/offload.h"
 #include "common/tap.h"
 #include "vhost-agent/guests.h"
 
@@ -234,7 +235,7 @@ offloads_fit(const struct device *d, struct rte_mbuf *m)
 		return -EMSGSIZE;
 	if ((m->ol_flags & RTE_MBUF_F_TX_L4_MASK) == 0 || guest_has(d, VIRTIO_NET_F_GUEST_CSUM))
 		return 0;
-	return tap_offloads_finish(m);
+	return offload_checksum(m);
 }
 
 /* One of the guest's receiving queues, the same for everything from one slot, to keep the order. */

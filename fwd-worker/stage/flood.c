@@ -2,37 +2,25 @@
 /*
  * Flood: a copy for each member of a composite, composites within it included, but none for the vif
  * the packet came in by. Copies, not references: a reference count cannot be repaired after a kill.
- * The original ends here: as "flood-original" when every copy is on its way, else for the reason
- * one of them is not (further ones are counted beside it). A slot's thread.
+ * The original ends here: uncounted when every copy is on its way, else for the reason one of them
+ * is not (further ones are counted beside it). A slot's thread.
  *
  * Uses nexthop, len. The end.
  */
-#include "common/fault_point.h"
-#include "common/pkt.h"
+#include "fwd-worker/copies.h"
 #include "fwd-worker/stage.h"
 #include "fwd-worker/stage/output.h"
 
-/* A copy that a repair finds in copies[] from here on, or NULL. */
 static struct rte_mbuf *
 copy_make(struct worker *w, struct rte_mbuf *m)
 {
-	struct hand *h = w->hand;
 	struct rte_mbuf *copy;
 
-	if (h->n_copies == HAND_COPIES_MAX || w->room < m->nb_segs)
+	if (!copies_fit(w, 1, m->nb_segs))
 		return NULL;
 	copy = rte_pktmbuf_copy(m, w->mbufs, 0, UINT32_MAX);
-	if (copy == NULL)
-		return NULL;
-	FAULT_POINT("flood-copied");
-	if (w->from_ring)
-		*pkt_meta(copy) = *pkt_meta(m);
-	h->copies[h->n_copies] = copy;
-	__atomic_store_n(&h->n_copies, h->n_copies + 1, __ATOMIC_RELEASE);
-	FAULT_POINT("flood-listed");
-	hand_next_epoch(h);
-	w->room -= copy->nb_segs;
-	w->chained |= copy->nb_segs > 1;
+	if (copy != NULL)
+		copies_add(w, m, copy);
 	return copy;
 }
 
@@ -98,7 +86,7 @@ static struct verdict
 flood_one(struct worker *w, struct burst *b, uint32_t i)
 {
 	struct flood_walk walk = {.nh = {b->nexthop[i]}};
-	struct verdict result = DROP(FLOOD_ORIGINAL);
+	struct verdict result = SENT;
 
 	for (;;) {
 		const struct nexthop *nh = walk.nh[walk.depth];
@@ -107,7 +95,7 @@ flood_one(struct worker *w, struct burst *b, uint32_t i)
 
 		if (at >= nh->composite.n || at >= NEXTHOP_MEMBERS_MAX) {
 			if (walk.depth == 0)
-				return result;
+				break;
 			walk.depth--;
 			continue;
 		}
@@ -117,11 +105,14 @@ flood_one(struct worker *w, struct burst *b, uint32_t i)
 		v = flood_to_member(w, b, i, nexthop_lookup(w->nexthops, id), &walk);
 		if (!verdict_is_drop(v))
 			continue;
-		if (verdict_drop(result) != DROP_FLOOD_ORIGINAL)
+		if (verdict_is_drop(result))
 			count_drops(w, b->in_vif, verdict_drop(v), 1);
 		else
 			result = v;
 	}
+	if (!verdict_is_drop(result))
+		hand_drop(w->hand, b->m[i]); /* no loss, so it is not counted */
+	return result;
 }
 
 void

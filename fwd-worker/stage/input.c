@@ -4,7 +4,8 @@
  * the vif's own, the router's, are routed; everything else is bridged. A slot's thread, once for
  * each burst.
  *
- * Uses port; sets in_vif, vrf, segments, head, len; clears inet, inet6. To bridge, ip4, ip6.
+ * Uses port; sets in_vif, vrf, segments, head, len; clears inet, inet6,
+ * encapsulated. To bridge, ip4, ip6.
  */
 #include <string.h>
 
@@ -126,7 +127,7 @@ stage_input(struct worker *w, struct burst *b, const struct vec *v)
 	uint64_t bytes = 0;
 
 	b->segments = 0;
-	b->inet = b->inet6 = 0;
+	b->inet = b->inet6 = b->encapsulated = 0;
 	for (uint32_t i = 0; i < b->n; i++) {
 		b->verdict[i] = input_one(b, i);
 		bytes += b->len[i];

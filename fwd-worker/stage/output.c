@@ -11,7 +11,9 @@
 #include <string.h>
 
 #include "common/fault_point.h"
+#include "common/offload.h"
 #include "common/pkt.h"
+#include "fwd-worker/copies.h"
 #include "fwd-worker/stage.h"
 
 struct exit_way
@@ -82,20 +84,6 @@ group_of(struct worker *w, const struct exit_way *e)
 	return group_open(w, e);
 }
 
-/* TSO frames are cut to size by whoever takes them out of the virtual world: a guest's own stack.
- */
-static inline bool
-is_tso(const struct rte_mbuf *m)
-{
-	return (m->ol_flags & RTE_MBUF_F_TX_TCP_SEG) != 0;
-}
-
-static struct verdict
-offloads_finish(struct rte_mbuf *m)
-{
-	return tap_offloads_finish(m) < 0 ? DROP(MTU) : SENT;
-}
-
 static void
 meta_fill(const struct burst *b, const struct exit_way *e, struct rte_mbuf *m)
 {
@@ -107,24 +95,11 @@ meta_fill(const struct burst *b, const struct exit_way *e, struct rte_mbuf *m)
 	meta->out_port = e->port;
 }
 
-struct verdict
-exit_take(struct worker *w, const struct burst *b, const struct exit_way *e, struct rte_mbuf *m,
-	  uint32_t len)
+static struct verdict
+group_take(struct worker *w, const struct burst *b, const struct exit_way *e, struct rte_mbuf *m)
 {
 	struct hand_group *g;
 
-	if (__builtin_expect(len > e->mtu, 0) && !is_tso(m))
-		return DROP(MTU);
-	if (!e->tx->offloads) {
-		const uint64_t wishes = RTE_MBUF_F_TX_L4_MASK | RTE_MBUF_F_TX_TCP_SEG;
-
-		if (__builtin_expect((m->ol_flags & wishes) != 0, 0)) {
-			struct verdict v = offloads_finish(m);
-
-			if (verdict_is_drop(v))
-				return v;
-		}
-	}
 	if (e->tx->way == TX_MESH)
 		meta_fill(b, e, m);
 	g = group_of(w, e);
@@ -132,6 +107,59 @@ exit_take(struct worker *w, const struct burst *b, const struct exit_way *e, str
 		return DROP(TX_QUEUE_FULL);
 	g->m[g->n++] = m;
 	return SENT;
+}
+
+/* The frame itself ends here without having got lost. */
+static struct verdict
+segments_take(struct worker *w, const struct burst *b, const struct exit_way *e, struct rte_mbuf *m)
+{
+	uint32_t room = rte_pktmbuf_data_room_size(w->mbufs) - RTE_PKTMBUF_HEADROOM;
+	uint32_t n = offload_segments(m);
+	uint32_t mbufs = n * (2 + offload_segment_len(m) / room);
+
+	if (n == 0)
+		return DROP(BAD_OFFLOAD);
+	if (!copies_fit(w, n, mbufs))
+		return DROP(NO_MBUF);
+	for (uint32_t k = 0; k < n; k++) {
+		struct rte_mbuf *s = offload_segment(m, k, w->mbufs);
+		struct verdict v;
+
+		if (s == NULL)
+			return DROP(NO_MBUF);
+		copies_add(w, m, s);
+		v = group_take(w, b, e, s);
+		if (verdict_is_drop(v)) {
+			hand_drop(w->hand, s);
+			return v;
+		}
+	}
+	hand_drop(w->hand, m);
+	return SENT;
+}
+
+/* What nobody behind this exit can do. No port looks into tunnels. */
+static inline bool
+is_software_needed(const struct exit_way *e, const struct rte_mbuf *m)
+{
+	return (m->ol_flags & OFFLOAD_WISHES) != 0 &&
+	       (!e->tx->offloads || (m->ol_flags & RTE_MBUF_F_TX_TUNNEL_MASK) != 0);
+}
+
+struct verdict
+exit_take(struct worker *w, const struct burst *b, const struct exit_way *e, struct rte_mbuf *m,
+	  uint32_t len)
+{
+	if (__builtin_expect(len > e->mtu, 0) &&
+	    (!offload_is_tso(m) || offload_segment_len(m) > e->mtu))
+		return DROP(MTU);
+	if (__builtin_expect(is_software_needed(e, m), 0)) {
+		if (offload_is_tso(m))
+			return segments_take(w, b, e, m);
+		if (offload_checksum(m) < 0)
+			return DROP(BAD_OFFLOAD);
+	}
+	return group_take(w, b, e, m);
 }
 
 static inline void
@@ -159,10 +187,10 @@ output_plain(struct worker *w, struct burst *b, const struct vec *v, const struc
 		bytes += b->len[i];
 		longest = b->len[i] > longest ? b->len[i] : longest;
 	}
-	if (!e->tx->offloads) {
+	if (!e->tx->offloads || b->encapsulated != 0) {
 		for (uint32_t k = 0; k < v->n; k++)
 			wishes |= b->m[vec_at(v, k, whole)]->ol_flags;
-		wishes &= RTE_MBUF_F_TX_L4_MASK | RTE_MBUF_F_TX_TCP_SEG;
+		wishes &= OFFLOAD_WISHES;
 	}
 	if (__builtin_expect(longest > e->mtu || wishes != 0 || e->tx->way == TX_MESH, 0))
 		return false;
