@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Bridge entries: (VRF, MAC) -> a 64-bit value. A hash of cache-line buckets in the region, made for
- * many readers in bursts and one writer (vr-ctl).
+ * Bridge entries: (VRF, MAC) -> a 64-bit value. A hash of cache-line buckets in the region, made
+ * for many readers in bursts and one writer (vr-ctl).
  *
  * A bucket holds four cells: four keys of 8 bytes, which are all of VRF and MAC, and four values of
  * 8 bytes; a key may stand in its first or its second bucket. So a lookup usually touches one cache

@@ -36,8 +36,9 @@ struct log_module_level {
 	uint32_t reserved;
 };
 struct log_levels {
-	uint32_t n;      /* entries */
-	uint32_t common; /* of all others; 0: as each process was configured, else enum log_level + 1 */
+	uint32_t n; /* entries */
+	uint32_t
+	    common; /* of all others; 0: as each process was configured, else enum log_level + 1 */
 	uint64_t reserved[7];
 	struct log_module_level module[LOG_MODULES_MAX];
 };

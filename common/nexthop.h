@@ -24,9 +24,9 @@ enum nexthop_family { NEXTHOP_FAMILY_BRIDGE, NEXTHOP_FAMILY_INET, NEXTHOP_FAMILY
 enum {
 	NEXTHOP_REWRITE_MIN = 14, /* bytes of link-layer header */
 	NEXTHOP_REWRITE_MAX = 32,
-	NEXTHOP_MEMBERS_MAX = 16, /* of one composite; composites nest */
+	NEXTHOP_MEMBERS_MAX = 16,   /* of one composite; composites nest */
 	NEXTHOP_IDS_MAX = 0xffffff, /* all ids are below: a member takes 3 bytes */
-	NEXTHOP_DEPTH_MAX = 4,    /* composites within composites */
+	NEXTHOP_DEPTH_MAX = 4,      /* composites within composites */
 };
 
 /* No label or VNI; and in a composite, the place of a member that is not there. */
@@ -69,7 +69,8 @@ struct nexthop {
 		struct {
 			/* encap, tunnel */
 			struct {
-				uint32_t vif; /* id of the outgoing vif, of any type; may not exist yet */
+				uint32_t vif; /* id of the outgoing vif, of any type; may not exist
+						 yet */
 				uint16_t rewrite_len;
 				uint16_t reserved;
 				uint8_t rewrite[NEXTHOP_REWRITE_MAX]; /* as on the wire */

@@ -65,8 +65,8 @@ offload_segments(const struct rte_mbuf *m)
 {
 	uint32_t headers = headers_len(m);
 
-	if (m->tso_segsz == 0 || m->l4_len < sizeof(struct rte_tcp_hdr) ||
-	    headers > m->data_len || headers >= m->pkt_len)
+	if (m->tso_segsz == 0 || m->l4_len < sizeof(struct rte_tcp_hdr) || headers > m->data_len ||
+	    headers >= m->pkt_len)
 		return 0;
 	return (m->pkt_len - headers + m->tso_segsz - 1) / m->tso_segsz;
 }

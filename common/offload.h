@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * What a guest's or the host's kernel left undone for the device to do, done in software for a port
- * that cannot: L4 checksums completed, TCP frames cut to segments (TSO). Called by whoever gives the
- * packet to its port: a slot's thread, or an agent's.
+ * that cannot: L4 checksums completed, TCP frames cut to segments (TSO). Called by whoever gives
+ * the packet to its port: a slot's thread, or an agent's.
  *
  * A packet says what it wants in the terms of DPDK's mbufs: RTE_MBUF_F_TX_TCP_CKSUM or _UDP_CKSUM
  * (the field holds the sum of the pseudo header), RTE_MBUF_F_TX_TCP_SEG with tso_segsz, and the

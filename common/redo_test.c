@@ -120,8 +120,8 @@ look(struct model *m)
 		struct bridge_key key = key_number(i);
 		uint64_t got;
 
-		m->key[i] = bridge_lookup(r.bridge, &key, &got) == 0 ? (int64_t)got
-								     : (int64_t)ABSENT;
+		m->key[i] =
+		    bridge_lookup(r.bridge, &key, &got) == 0 ? (int64_t)got : (int64_t)ABSENT;
 	}
 }
 

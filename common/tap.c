@@ -105,7 +105,8 @@ tap_header_to_mbuf(const struct virtio_net_hdr *h, struct rte_mbuf *m)
 	else if (h->gso_type != VIRTIO_NET_HDR_GSO_NONE)
 		return -EINVAL;
 	else
-		return offload_checksum_at(m, h->csum_start, (uint32_t)h->csum_start + h->csum_offset);
+		return offload_checksum_at(m, h->csum_start,
+					   (uint32_t)h->csum_start + h->csum_offset);
 	m->l2_len = l2;
 	m->l3_len = l3;
 	return h->gso_type == VIRTIO_NET_HDR_GSO_NONE ? 0 : segmentation_to_mbuf(h, m);

@@ -51,8 +51,9 @@ take_picture(struct picture *p)
 
 		p->vif[i] = v != NULL ? v->mtu : -1;
 		p->nexthop[i] = nh != NULL ? (int64_t)nh->encap.vif : -1;
-		p->bridge[i] = bridge_lookup(t->bridge, &key, &to) == 0 ? (int64_t)bridge_value_nexthop(to)
-									: -1;
+		p->bridge[i] = bridge_lookup(t->bridge, &key, &to) == 0
+				   ? (int64_t)bridge_value_nexthop(to)
+				   : -1;
 		tables_count_vif(t, i, &sum);
 		p->rx_packets[i] = v != NULL ? sum.rx_packets : 0;
 	}

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * `log` in the API: how much each module logs, in every process: the levels lie in the region, where
- * all processes look. vr-ctl's main thread only.
+ * `log` in the API: how much each module logs, in every process: the levels lie in the region,
+ * where all processes look. vr-ctl's main thread only.
  */
 #include "ctl/object.h"
 
@@ -39,8 +39,8 @@ module_text(const char *name, const char **text)
 static int
 refuse_module(struct refusal *r, const char *name)
 {
-	return refuse(r, ENOENT, "module",
-		      "there is no module \"%s\"; `vrctl log list` shows them", name);
+	return refuse(r, ENOENT, "module", "there is no module \"%s\"; `vrctl log list` shows them",
+		      name);
 }
 
 static int
@@ -58,9 +58,10 @@ log_set(struct ctl *ctl, const ProtobufCMessage *object, struct call *call)
 	else if (log_level_parse(m->level, &level) == 0)
 		rc = log_level_set(module, level);
 	else
-		return refuse(r, EINVAL, "level",
-			      "level \"%s\" is none of error, warning, notice, info, debug, default",
-			      m->level);
+		return refuse(
+		    r, EINVAL, "level",
+		    "level \"%s\" is none of error, warning, notice, info, debug, default",
+		    m->level);
 	if (rc == -ENOSPC)
 		return refuse(r, ENOSPC, "module",
 			      "no room for one more of %d modules; set the level of all instead",

@@ -50,10 +50,11 @@ struct burst {
 	uint32_t port;
 	uint64_t traced; /* bit i: packet i is traced */
 	/* input */
-	uint32_t in_vif; /* counters go there; the last of the table when the port has no vif */
+	uint32_t in_vif;   /* counters go there; the last of the table when the port has no vif */
 	uint32_t segments; /* of all packets together */
 	/* input, and whoever puts another header there: the frame as it is now, from its Ethernet
-	 * header on. A packet that came without one, out of a tunnel, has 14 bytes of room there. */
+	 * header on. A packet that came without one, out of a tunnel, has 14 bytes of room there.
+	 */
 	uint8_t *head[BURST_MAX];
 	uint32_t len[BURST_MAX];
 	/* input, and who moves a packet to another VRF */

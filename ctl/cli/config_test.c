@@ -212,8 +212,7 @@ the_contract_tells_keys_and_operations(void **state)
 	assert_int_equal(contract_keys(words_kind("vif")->descriptor, keys), 1);
 	assert_string_equal(keys[0]->name, "id");
 	assert_int_equal(contract_ops(words_kind("log")->descriptor),
-			 1u << VROUTER__OP__GET | 1u << VROUTER__OP__SET |
-			     1u << VROUTER__OP__LIST);
+			 1u << VROUTER__OP__GET | 1u << VROUTER__OP__SET | 1u << VROUTER__OP__LIST);
 }
 
 int

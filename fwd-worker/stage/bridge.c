@@ -14,8 +14,8 @@ bridge_all(struct worker *w, struct burst *b, const struct vec *v, bool whole)
 
 	keys[0] = 0; /* the compiler does not know that the burst has a packet */
 	for (uint32_t k = 0; k < v->n; k++)
-		keys[k] = bridge_key_packed(b->vrf[vec_at(v, k, whole)],
-					    b->head[vec_at(v, k, whole)]);
+		keys[k] =
+		    bridge_key_packed(b->vrf[vec_at(v, k, whole)], b->head[vec_at(v, k, whole)]);
 	found = bridge_lookup_burst(w->bridge, keys, v->n, values);
 	for (uint32_t k = 0; k < v->n; k++) {
 		uint32_t i = vec_at(v, k, whole);
