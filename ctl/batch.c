@@ -13,6 +13,7 @@
 #include "ctl/call.h"
 #include "ctl/check.h"
 #include "ctl/ctl.h"
+#include "ctl/events.h"
 #include "ctl/object_vif.h"
 
 enum phase {
@@ -104,12 +105,12 @@ name_change(struct batch *b, uint32_t i, int rc)
 		    sizeof(r->object));
 	r->change = b->n > 1 ? i + 1 : 0;
 	if (rc == -EFBIG)
-		refuse(r, ENOSPC, NULL,
+		refuse(r, EFBIG, NULL,
 		       "the batch is too large: it does not fit into the %u stores of the log "
 		       "(option batch-stores)",
 		       redo_capacity(b->ctl->tables.batch));
 	else if (rc == -E2BIG)
-		refuse(r, ENOSPC, NULL,
+		refuse(r, E2BIG, NULL,
 		       "the batch replaces more than the table has spare entries for: make it "
 		       "smaller");
 	return r->code != 0 ? r->code : rc;
@@ -158,6 +159,15 @@ forget_ports(struct batch *b)
 	b->n_ports = kept;
 }
 
+static void
+say_vifs(const struct batch *b)
+{
+	for (uint32_t i = 0; i < b->n; i++)
+		if (b->changes[i].info->kind == &object_vif)
+			events_vif(b->ctl->events,
+				   ((const Vrouter__Vif *)b->changes[i].object)->id);
+}
+
 static int unmake_ports(struct batch *b, int code);
 static int make_ports(struct batch *b);
 static int drop_ports(struct batch *b);
@@ -187,6 +197,7 @@ stage(struct batch *b)
 	}
 	redo_commit(t->batch);
 	b->ctl->revision++;
+	say_vifs(b);
 	b->phase = DROPPING_PORTS;
 	b->at = 0;
 	return drop_ports(b);

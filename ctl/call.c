@@ -17,6 +17,7 @@
 #include "ctl/check.h"
 #include "ctl/controller.h"
 #include "ctl/ctl.h"
+#include "ctl/events.h"
 #include "ctl/object.h"
 
 #define LOG_MODULE "call"
@@ -37,7 +38,9 @@ struct call {
 	uint64_t blocked_ms; /* since when, 0: not */
 	bool checked;
 	bool answered;
-	bool later; /* goes on by itself */
+	bool later;       /* goes on by itself */
+	call_taker *take; /* of call_describe(), NULL: a request */
+	void *take_to;
 	struct refusal refusal;
 };
 
@@ -67,6 +70,8 @@ result_code(int code)
 		return VROUTER__RESULT__CODE__BUSY;
 	case ENOSPC:
 	case ENOBUFS:
+	case EFBIG:
+	case E2BIG:
 		return VROUTER__RESULT__CODE__FULL;
 	case EACCES:
 	case EPERM:
@@ -169,6 +174,10 @@ call_object(struct call *c, ProtobufCMessage *object)
 	assert(object->descriptor == member->descriptor);
 	wrapped.kind_case = member->id;
 	*(ProtobufCMessage **)((char *)&wrapped + member->offset) = object;
+	if (c->take != NULL) {
+		c->take(c->take_to, &wrapped, object);
+		return;
+	}
 	if (c->request->op != VROUTER__OP__LIST) {
 		answer(c, 0, &wrapped);
 		return;
@@ -179,6 +188,15 @@ call_object(struct call *c, ProtobufCMessage *object)
 	response.object = &wrapped;
 	if (c->caller != NULL)
 		c->caller->send(c->caller, &response);
+}
+
+void
+call_describe(struct ctl *ctl, const struct object_info *info, const void *entry, call_taker *take,
+	      void *to)
+{
+	struct call c = {.ctl = ctl, .info = info, .take = take, .take_to = to};
+
+	info->kind->describe(ctl, entry, &c);
 }
 
 static bool
@@ -352,12 +370,27 @@ check_call(struct call *c)
 	const Vrouter__Request *q = c->request;
 	char field[32];
 
+	if (q->unwatch && q->op != VROUTER__OP__WATCH)
+		return refuse(&c->refusal, EINVAL, "unwatch", "unwatch goes with WATCH only");
 	if (q->base.n_unknown_fields != 0) {
 		snprintf(field, sizeof(field), "%u", q->base.unknown_fields[0].tag);
 		return refuse(&c->refusal, EINVAL, field,
 			      "the request's field number %s is not known", field);
 	}
 	return q->batch != NULL ? check_batch(c) : check_single(c);
+}
+
+static int
+watch(struct call *c)
+{
+	struct watcher *watcher = c->caller != NULL ? c->caller->watcher : NULL;
+
+	if (c->ctl->events == NULL || watcher == NULL)
+		return refuse(&c->refusal, ENOTSUP, "op", "events cannot be watched from here");
+	if (!c->request->unwatch)
+		return events_watch(c->ctl->events, watcher, c->info, c->request->id);
+	events_unwatch(c->ctl->events, watcher, c->info);
+	return 0;
 }
 
 /* Returns as an operation does (object.h), and -EAGAIN for a list that goes on. */
@@ -378,6 +411,8 @@ dispatch(struct call *c, uint32_t budget)
 		return k->del(c->ctl, c->object, c);
 	case VROUTER__OP__GET:
 		return k->get(c->ctl, c->object, c);
+	case VROUTER__OP__WATCH:
+		return watch(c);
 	default:
 		rc = k->list(c->ctl, c->object, &c->cursor, budget, c);
 		return rc == 0 && c->cursor != OBJECT_LIST_END ? -EAGAIN : rc;
@@ -399,12 +434,28 @@ may_block(struct call *c)
 	return false;
 }
 
+/* The kind whose table had no room; NULL when it was about no single one. */
+static const struct object_info *
+refused_kind(const struct call *c)
+{
+	const Vrouter__Batch *batch = c->request->batch;
+	uint32_t change = c->refusal.change;
+
+	if (batch == NULL)
+		return c->info;
+	if (change == 0 && batch->n_changes == 1)
+		change = 1;
+	return change != 0 ? object_by_number(batch->changes[change - 1]->object->kind_case) : NULL;
+}
+
 /* Sends the final answer if that has not happened. */
 static void
 finish(struct call *c, int code)
 {
 	if (code == 0 && is_write(c->request->op) && c->batch == NULL)
 		c->ctl->revision++;
+	if (code == -ENOSPC && refused_kind(c) != NULL)
+		events_full(c->ctl->events, refused_kind(c)->name);
 	if (code < 0 && c->refusal.code == 0)
 		log_error("%s: refused without a reason: %s", c->refusal.object, strerror(-code));
 	if (!c->answered)

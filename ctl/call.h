@@ -18,11 +18,14 @@
 
 struct ctl;
 struct call;
+struct object_info;
+struct watcher;
 
 /* Whom a call answers to. */
 struct caller {
 	bool may_read;
 	bool may_write;
+	struct watcher *watcher; /* to whom events go (events.h); NULL: it takes none */
 	/* An answer, to be copied before it returns. */
 	void (*send)(struct caller *caller, const Vrouter__Response *answer);
 	/* The call has sent its final answer and is gone. */
@@ -48,6 +51,14 @@ enum call_state call_run(struct call *call, uint32_t budget);
 
 /* The caller has gone. The call is freed at once, or when it is done if it went on by itself. */
 void call_abandon(struct call *call);
+
+/*
+ * Has a kind describe an entry of its table; what it says goes to 'take', once, with 'content' the
+ * object's content.
+ */
+typedef void call_taker(void *to, Vrouter__Object *object, const ProtobufCMessage *content);
+void call_describe(struct ctl *ctl, const struct object_info *info, const void *entry,
+		   call_taker *take, void *to);
 
 /* For the kinds of objects: */
 

@@ -13,6 +13,7 @@
 
 struct conf;
 struct event_base;
+struct events;
 struct handshake;
 struct primary;
 struct rates;
@@ -28,6 +29,7 @@ struct ctl {
 	struct primary *primary;           /* primary.h */
 	struct rates *rates;               /* rates.h */
 	struct server *server;             /* server.h */
+	struct events *events;             /* events.h; NULL: nobody can watch */
 	const struct handshake *handshake; /* NULL until attached to the primary's EAL */
 	/*
 	 * Raised by every change. It starts from the clock, so that it does not repeat when vr-ctl

@@ -13,6 +13,9 @@ struct slots;
 void describe_process_name(const struct slots *slots, const struct process *p, char *out,
 			   size_t size);
 
+/* Of its last death: "killed by signal 9 (Killed)". */
+void describe_why(const struct process *p, char *out, size_t size);
+
 /* What is pid in a process_key. */
 static inline uint32_t
 describe_pid(uint64_t key)

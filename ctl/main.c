@@ -21,6 +21,7 @@
 #include "common/conf.h"
 #include "common/grace.h"
 #include "ctl/ctl.h"
+#include "ctl/events.h"
 #include "ctl/primary.h"
 #include "ctl/rates.h"
 #include "ctl/server.h"
@@ -76,6 +77,11 @@ main_on_region(struct ctl *ctl, const struct region *region)
 		goto fail;
 	ctl->rates = rates_create(ctl);
 	if (ctl->rates == NULL) {
+		fault_set(&f, ENOMEM, "not enough memory");
+		goto fail;
+	}
+	ctl->events = events_create(ctl);
+	if (ctl->events == NULL) {
 		fault_set(&f, ENOMEM, "not enough memory");
 		goto fail;
 	}
@@ -146,6 +152,8 @@ run(struct ctl *ctl)
 
 	server_destroy(ctl->server);
 	ctl->server = NULL;
+	events_destroy(ctl->events);
+	ctl->events = NULL;
 	rates_destroy(ctl->rates);
 	for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++)
 		event_free(events[i]);

@@ -64,6 +64,8 @@ object_can(const struct object_info *info, int op)
 		return info->kind->get != NULL;
 	case VROUTER__OP__LIST:
 		return info->kind->list != NULL;
+	case VROUTER__OP__WATCH:
+		return info->kind->describe != NULL;
 	default:
 		return false;
 	}

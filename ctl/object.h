@@ -50,6 +50,12 @@ struct change {
 };
 typedef int object_change(struct change *change, const ProtobufCMessage *object);
 
+/*
+ * Sends an entry of the kind's table (a table: its name) through call_object(). It may be a copy of
+ * one that is gone.
+ */
+typedef void object_describe(const struct ctl *ctl, const void *entry, struct call *call);
+
 /* NULL: not something this kind can do. Either 'add' or 'put', 'del' or 'remove'. */
 struct object_kind {
 	object_change *put;    /* ADD, also in a batch */
@@ -59,6 +65,8 @@ struct object_kind {
 	object_op *del;
 	object_op *get;
 	object_list *list;
+	/* WATCH: describes an entry of the kind's table for an event. */
+	object_describe *describe;
 };
 
 #define OBJECT(name, keys) extern const struct object_kind object_##name;

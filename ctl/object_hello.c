@@ -28,7 +28,7 @@ hello_get(struct ctl *ctl, const ProtobufCMessage *object, struct call *call)
 		kinds[i].name = (char *)(uintptr_t)info[i].name;
 		kinds[i].number = info[i].member->id;
 		kinds[i].ops = ops[i];
-		for (int op = VROUTER__OP__ADD; op <= VROUTER__OP__LIST; op++)
+		for (int op = VROUTER__OP__ADD; op <= VROUTER__OP__WATCH; op++)
 			if (object_can(&info[i], op))
 				ops[i][kinds[i].n_ops++] = (Vrouter__Op)op;
 		list[i] = &kinds[i];

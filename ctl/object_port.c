@@ -19,10 +19,20 @@
 #include "common/port_kinds.def"
 #undef PORT_KIND
 
-static void
-describe_vif(const struct ctl *ctl, uint32_t port, Vrouter__Port *m)
+/* A copy of an entry is no place that a vif could name. */
+static int64_t
+vif_of(const struct ctl *ctl, const struct port *p)
 {
-	int64_t vif = tables_vif_of_port(&ctl->tables, port);
+	const struct ports *t = ctl->tables.ports;
+
+	return p >= t->p && p < t->p + t->n ? tables_vif_of_port(&ctl->tables, (uint32_t)(p - t->p))
+					    : -ENOENT;
+}
+
+static void
+describe_vif(const struct ctl *ctl, const struct port *p, Vrouter__Port *m)
+{
+	int64_t vif = vif_of(ctl, p);
 	struct vif_counters sum;
 
 	if (vif < 0)
@@ -35,9 +45,9 @@ describe_vif(const struct ctl *ctl, uint32_t port, Vrouter__Port *m)
 }
 
 static void
-describe_port(const struct ctl *ctl, uint32_t index, struct call *call)
+describe_port(const struct ctl *ctl, const void *entry, struct call *call)
 {
-	const struct port *p = &ctl->tables.ports->p[index];
+	const struct port *p = entry;
 	const struct slots *slots = ctl->tables.slots;
 	uint32_t ids[PORT_QUEUES_MAX];
 	Vrouter__Port m = VROUTER__PORT__INIT;
@@ -56,7 +66,7 @@ describe_port(const struct ctl *ctl, uint32_t index, struct call *call)
 	for (uint32_t i = 0; i < p->queues && i < PORT_QUEUES_MAX; i++)
 		if (p->rx_slot[i] < slots->n)
 			ids[m.n_slots++] = slots->s[p->rx_slot[i]].id;
-	describe_vif(ctl, index, &m);
+	describe_vif(ctl, p, &m);
 	call_object(call, &m.base);
 }
 
@@ -69,7 +79,7 @@ port_get(struct ctl *ctl, const ProtobufCMessage *object, struct call *call)
 	for (uint32_t i = 0; i < t->n; i++) {
 		if (t->p[i].state == PORT_FREE || strcmp(t->p[i].name, name) != 0)
 			continue;
-		describe_port(ctl, i, call);
+		describe_port(ctl, &t->p[i], call);
 		return 0;
 	}
 	return refuse(call_refusal(call), ENOENT, "name", "it does not exist");
@@ -86,7 +96,7 @@ port_list(struct ctl *ctl, const ProtobufCMessage *filter, uint64_t *cursor, uin
 	for (; *cursor < t->n && budget > 0; (*cursor)++) {
 		if (__atomic_load_n(&t->p[*cursor].state, __ATOMIC_ACQUIRE) == PORT_FREE)
 			continue;
-		describe_port(ctl, (uint32_t)*cursor, call);
+		describe_port(ctl, &t->p[*cursor], call);
 		budget--;
 	}
 	if (*cursor >= t->n)
@@ -94,4 +104,5 @@ port_list(struct ctl *ctl, const ProtobufCMessage *filter, uint64_t *cursor, uin
 	return 0;
 }
 
-const struct object_kind object_port = {.get = port_get, .list = port_list};
+const struct object_kind object_port = {
+    .get = port_get, .list = port_list, .describe = describe_port};

@@ -36,7 +36,7 @@ describe_process_name(const struct slots *slots, const struct process *p, char *
 	}
 }
 
-static void
+void
 describe_why(const struct process *p, char *out, size_t size)
 {
 	if (p->death_hung)
@@ -51,8 +51,9 @@ describe_why(const struct process *p, char *out, size_t size)
 }
 
 static void
-describe_process(const struct ctl *ctl, const struct process *p, struct call *call)
+describe_process(const struct ctl *ctl, const void *entry, struct call *call)
 {
+	const struct process *p = entry;
 	const struct slots *slots = ctl->tables.slots;
 	Vrouter__Process m = VROUTER__PROCESS__INIT;
 	Vrouter__Process__Death death = VROUTER__PROCESS__DEATH__INIT;
@@ -100,4 +101,4 @@ process_list(struct ctl *ctl, const ProtobufCMessage *filter, uint64_t *cursor, 
 	return 0;
 }
 
-const struct object_kind object_process = {.list = process_list};
+const struct object_kind object_process = {.list = process_list, .describe = describe_process};

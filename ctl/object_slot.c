@@ -11,10 +11,10 @@
 #include "ctl/rates.h"
 
 static void
-describe_slot(const struct ctl *ctl, uint32_t index, struct call *call)
+describe_slot(const struct ctl *ctl, const void *entry, struct call *call)
 {
-	const struct slot *s = &ctl->tables.slots->s[index];
-	struct slot_rates rates = rates_of_slot(ctl->rates, index);
+	const struct slot *s = entry;
+	struct slot_rates rates = rates_of_slot(ctl->rates, (uint32_t)(s - ctl->tables.slots->s));
 	Vrouter__Slot m = VROUTER__SLOT__INIT;
 
 	m.has_id_case = VROUTER__SLOT__HAS_ID_ID;
@@ -42,7 +42,7 @@ slot_get(struct ctl *ctl, const ProtobufCMessage *object, struct call *call)
 
 	if (index < 0)
 		return refuse(call_refusal(call), ENOENT, "id", "it does not exist");
-	describe_slot(ctl, (uint32_t)index, call);
+	describe_slot(ctl, &ctl->tables.slots->s[index], call);
 	return 0;
 }
 
@@ -53,9 +53,10 @@ slot_list(struct ctl *ctl, const ProtobufCMessage *filter, uint64_t *cursor, uin
 	(void)filter;
 	(void)budget;
 	for (uint32_t i = 0; i < ctl->tables.slots->n; i++)
-		describe_slot(ctl, i, call);
+		describe_slot(ctl, &ctl->tables.slots->s[i], call);
 	*cursor = OBJECT_LIST_END;
 	return 0;
 }
 
-const struct object_kind object_slot = {.get = slot_get, .list = slot_list};
+const struct object_kind object_slot = {
+    .get = slot_get, .list = slot_list, .describe = describe_slot};

@@ -93,6 +93,15 @@ describe_table(const struct ctl *ctl, uint32_t index, struct call *call)
 	call_object(call, &m.base);
 }
 
+/* 'entry' is the table's name. */
+static void
+describe_by_name(const struct ctl *ctl, const void *entry, struct call *call)
+{
+	for (uint32_t i = 0; i < TABLES; i++)
+		if (strcmp(declared[i].name, entry) == 0)
+			describe_table(ctl, i, call);
+}
+
 static int
 table_get(struct ctl *ctl, const ProtobufCMessage *object, struct call *call)
 {
@@ -117,4 +126,5 @@ table_list(struct ctl *ctl, const ProtobufCMessage *filter, uint64_t *cursor, ui
 	return 0;
 }
 
-const struct object_kind object_table = {.get = table_get, .list = table_list};
+const struct object_kind object_table = {
+    .get = table_get, .list = table_list, .describe = describe_by_name};

@@ -489,17 +489,24 @@ vif_describe(const struct ctl *ctl, const struct vif *vif, struct vif_view *v)
 	describe_counters(ctl, vif->id, &v->state);
 }
 
+static void
+vif_describe_entry(const struct ctl *ctl, const void *entry, struct call *call)
+{
+	struct vif_view view;
+
+	vif_describe(ctl, entry, &view);
+	call_object(call, &view.vif.base);
+}
+
 static int
 vif_get(struct ctl *ctl, const ProtobufCMessage *object, struct call *call)
 {
 	const Vrouter__Vif *m = (const Vrouter__Vif *)object;
 	const struct vif *vif = vif_lookup(ctl->tables.vifs, m->id);
-	struct vif_view view;
 
 	if (vif == NULL)
 		return refuse(call_refusal(call), ENOENT, "id", "it does not exist");
-	vif_describe(ctl, vif, &view);
-	call_object(call, &view.vif.base);
+	vif_describe_entry(ctl, vif, call);
 	return 0;
 }
 
@@ -509,7 +516,6 @@ vif_list(struct ctl *ctl, const ProtobufCMessage *filter, uint64_t *cursor, uint
 	 struct call *call)
 {
 	const struct idtab *t = ctl->tables.vifs;
-	struct vif_view view;
 
 	(void)filter;
 	for (; *cursor < t->ids && budget > 0; (*cursor)++) {
@@ -517,8 +523,7 @@ vif_list(struct ctl *ctl, const ProtobufCMessage *filter, uint64_t *cursor, uint
 
 		if (vif == NULL)
 			continue;
-		vif_describe(ctl, vif, &view);
-		call_object(call, &view.vif.base);
+		vif_describe_entry(ctl, vif, call);
 		budget--;
 	}
 	if (*cursor >= t->ids)
@@ -531,4 +536,5 @@ const struct object_kind object_vif = {
     .remove = vif_remove,
     .get = vif_get,
     .list = vif_list,
+    .describe = vif_describe_entry,
 };

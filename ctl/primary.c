@@ -20,6 +20,7 @@
 #include "common/port.h"
 #include "common/process_client.h"
 #include "ctl/ctl.h"
+#include "ctl/events.h"
 #include "ctl/main.h"
 
 #define LOG_MODULE "primary"
@@ -237,6 +238,8 @@ on_message(struct primary *p, const struct process_msg *m, int fd)
 		close(fd);
 	if (m->type == MSG_PORT_REPLY)
 		on_reply(p, m);
+	else if (m->type == MSG_EVENT)
+		events_look(p->ctl->events);
 }
 
 /* Does all that is due. False when vr-ctl is to end. */

@@ -16,6 +16,7 @@
 #include <event2/listener.h>
 #include <grp.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,23 +30,25 @@
 #include "ctl/call.h"
 #include "ctl/client/frame.h"
 #include "ctl/ctl.h"
+#include "ctl/events.h"
 
 #define LOG_MODULE "server"
 #include "common/log.h"
 
 enum {
 	OUTPUT_LOW = 128 * 1024, /* a client with more than this to read gets no further turns */
+	EVENTS_MAX = 256 * 1024, /* nor events, with more than this */
 	TURN_CALLS = 64,         /* requests of one turn */
 	TURN_OBJECTS = 256,      /* objects of one turn of a list */
 	READ_MAX = 64 * 1024,    /* bytes read or written at once */
 	BLOCKED_RETRY_US = 1000,
-	UNREAD_MAX_S = 60, /* a client that reads nothing for so long is disconnected */
 	BACKLOG = 128,
 	ACCEPT_PAUSE_MS = 100, /* when there are no file descriptors left */
 };
 
 struct client {
 	struct caller caller;
+	struct watcher watcher;
 	struct server *server;
 	struct bufferevent *stream;
 	struct event *turn;
@@ -75,6 +78,7 @@ client_close(struct client *c)
 {
 	if (c->call != NULL)
 		call_abandon(c->call);
+	events_unwatch(c->server->ctl->events, &c->watcher, NULL);
 	LIST_REMOVE(c, link);
 	c->server->n_clients--;
 	event_free(c->turn);
@@ -109,6 +113,18 @@ on_answer(struct caller *caller, const Vrouter__Response *answer)
 	vrouter__response__pack(answer, (uint8_t *)v.iov_base + FRAME_HEADER);
 	v.iov_len = FRAME_HEADER + size;
 	evbuffer_commit_space(out, &v, 1);
+}
+
+/* Events wait up to EVENTS_MAX together with answers; beyond it they are missed. */
+static bool
+on_event(struct watcher *watcher, const Vrouter__Response *response)
+{
+	struct client *c = (struct client *)((char *)watcher - offsetof(struct client, watcher));
+
+	if (evbuffer_get_length(bufferevent_get_output(c->stream)) >= EVENTS_MAX || c->closing)
+		return false;
+	on_answer(&c->caller, response);
+	return true;
 }
 
 /*
@@ -246,6 +262,7 @@ on_writable(struct bufferevent *stream, void *arg)
 	struct client *c = arg;
 
 	if (!c->closing) {
+		events_room(&c->watcher);
 		if (c->call == NULL || c->state == CALL_MORE)
 			client_take_turn(c);
 		return;
@@ -268,8 +285,8 @@ on_stream_event(struct bufferevent *stream, short what, void *arg)
 		return;
 	}
 	if (what & BEV_EVENT_TIMEOUT)
-		log_notice("process %d has not read its answers for %d s: disconnected",
-			   (int)c->pid, UNREAD_MAX_S);
+		log_notice("process %d has not read its answers for %llu s: disconnected",
+			   (int)c->pid, (unsigned long long)c->server->ctl->conf->control_unread_s);
 	client_close(c);
 }
 
@@ -313,8 +330,8 @@ client_authorize(struct client *c, int fd)
 static void
 on_accept(struct evconnlistener *l, evutil_socket_t fd, struct sockaddr *peer, int len, void *arg)
 {
-	const struct timeval unread_max = {.tv_sec = UNREAD_MAX_S};
 	struct server *s = arg;
+	const struct timeval unread_max = {.tv_sec = (time_t)s->ctl->conf->control_unread_s};
 	struct client *c;
 
 	(void)l;
@@ -334,6 +351,8 @@ on_accept(struct evconnlistener *l, evutil_socket_t fd, struct sockaddr *peer, i
 	c->caller.send = on_answer;
 	c->caller.done = on_done;
 	c->caller.wake = on_wake;
+	c->caller.watcher = &c->watcher;
+	c->watcher.take = on_event;
 	if (client_authorize(c, fd) < 0)
 		goto free_client;
 	c->turn = event_new(s->ctl->base, -1, 0, on_turn, c);

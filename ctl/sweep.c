@@ -11,6 +11,7 @@
 #include "common/vif.h"
 #include "ctl/call.h"
 #include "ctl/ctl.h"
+#include "ctl/events.h"
 #include "ctl/object.h"
 #include "ctl/object_vif.h"
 
@@ -145,6 +146,7 @@ sweep_vifs(struct ctl *ctl, const struct sweep *what, uint64_t *cursor, struct c
 		*cursor = cursor_at(VIFS, id + (rc == 0));
 		if (rc < 0)
 			return rc;
+		events_vif(ctl->events, (uint32_t)id);
 		rc = vif_drop_port(ctl, port, &ignored, on_port_gone, call);
 		return rc == OBJECT_LATER ? rc : -EAGAIN;
 	}

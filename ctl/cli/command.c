@@ -239,6 +239,22 @@ wrong_verb(int argc, char **argv, const ProtobufCMessageDescriptor *d)
 	return EXIT_USAGE;
 }
 
+/* OBJECT watch is events OBJECT. */
+static enum exit_status
+watch_kind(struct vrctl *v, int argc, char **argv, const ProtobufCMessageDescriptor *d)
+{
+	char *events[] = {(char *)(uintptr_t) "events", argv[0]};
+
+	if ((contract_ops(d) & 1u << VROUTER__OP__WATCH) == 0)
+		return wrong_verb(argc, argv, d);
+	if (argc > 2) {
+		fprintf(stderr, "vrctl: %s watch takes no arguments, and not \"%s\"\n", argv[0],
+			argv[2]);
+		return EXIT_USAGE;
+	}
+	return command_events(v, 2, events);
+}
+
 enum exit_status
 command_object(struct vrctl *v, int argc, char **argv)
 {
@@ -258,6 +274,8 @@ command_object(struct vrctl *v, int argc, char **argv)
 	}
 	if (argc < 2 || words_verb(argv[1], &op) < 0)
 		return wrong_verb(argc, argv, kind->descriptor);
+	if (op == VROUTER__OP__WATCH)
+		return watch_kind(v, argc, argv, kind->descriptor);
 	m = words_object(kind, &object);
 	if (m == NULL)
 		return vrctl_no_memory();
@@ -298,9 +316,21 @@ command_run(struct vrctl *v, int argc, char **argv)
 		return command_object(v, 2, (char *[]){argv[0], (char *)(uintptr_t) "list", NULL});
 	if (strcmp(argv[0], "dump") == 0)
 		return command_dump(v, argc, argv);
+	if (strcmp(argv[0], "events") == 0)
+		return command_events(v, argc, argv);
 	if (strcmp(argv[0], "apply") == 0)
 		return command_apply(v, argc, argv);
 	return command_object(v, argc, argv);
+}
+
+bool
+command_is_events(int argc, char **argv)
+{
+	Vrouter__Op op;
+
+	return strcmp(argv[0], "events") == 0 ||
+	       (argc > 1 && words_kind(argv[0]) != NULL && words_verb(argv[1], &op) == 0 &&
+		op == VROUTER__OP__WATCH);
 }
 
 bool

@@ -411,8 +411,9 @@ failures_say_what_and_why(void **state)
 	    {"moon list", NULL, EXIT_USAGE,
 	     "vrctl: there is no object \"moon\"; there are hello, status, ..."},
 	    {"vif", NULL, EXIT_USAGE,
-	     "vrctl: vif: a verb is missing; there are add, del, get, list; `vrctl help vif` shows "
-	     "more\n"},
+	     "vrctl: vif: a verb is missing; there are add, del, get, list, watch; `vrctl help "
+	     "vif` "
+	     "shows more\n"},
 	    {"log put", NULL, EXIT_USAGE,
 	     "vrctl: log: there is no verb \"put\"; there are set, get, list; `vrctl help log` "
 	     "shows more\n"},
@@ -426,6 +427,12 @@ failures_say_what_and_why(void **state)
 	     "vif, rewrite, members\n"},
 	    {"nexthop list where", NULL, EXIT_USAGE,
 	     "vrctl: nexthop: where: a condition is missing, such as FIELD=VALUE\n"},
+	    {"events vif moon", NULL, EXIT_USAGE,
+	     "vrctl: events: there are none about \"moon\"; there are about process, slot, port, "
+	     "table, "
+	     "vif\n"},
+	    {"nexthop watch", NULL, EXIT_USAGE,
+	     "vrctl: nexthop: there is no verb \"watch\"; there are "},
 	    {"mempool audit all", NULL, EXIT_USAGE,
 	     "vrctl: mempool audit: \"all\" is too much; only `where` may follow\n"},
 	    {"dump all", NULL, EXIT_USAGE,

@@ -203,6 +203,17 @@ offer_kinds(const struct query *q)
 		offer(q, d->fields[i].name, "");
 }
 
+/* Kinds of objects that there are events about. */
+static void
+offer_watched(const struct query *q)
+{
+	const ProtobufCMessageDescriptor *d = &vrouter__object__descriptor;
+
+	for (unsigned int i = 0; i < d->n_fields; i++)
+		if ((contract_ops(d->fields[i].descriptor) & 1u << VROUTER__OP__WATCH) != 0)
+			offer(q, d->fields[i].name, "");
+}
+
 static void
 offer_first(const struct query *q)
 {
@@ -229,8 +240,7 @@ offer_verbs(const struct query *q, const ProtobufCFieldDescriptor *kind)
 
 	for (unsigned int i = 0; i < ops->n_values; i++) {
 		message_value_name(ops->values[i].name, name, sizeof(name));
-		if ((known & 1u << ops->values[i].value) != 0 &&
-		    ops->values[i].value != VROUTER__OP__WATCH)
+		if ((known & 1u << ops->values[i].value) != 0)
 			offer(q, name, "");
 	}
 	if (strcmp(kind->name, "mempool") == 0)
@@ -257,6 +267,8 @@ offer_words(struct vrctl *v, const struct query *q, char **words, int n)
 		offer(q, "api", "");
 		offer(q, "man", "");
 	}
+	if (strcmp(words[0], "events") == 0)
+		offer_watched(q);
 	kind = words_kind(strcmp(words[0], "drops") == 0 ? "drop" : words[0]);
 	if (kind == NULL)
 		return;

@@ -101,14 +101,38 @@ wrong(const char *fmt, ...)
 	return EXIT_USAGE;
 }
 
+static int
+count_parse(const char *text, uint64_t *count)
+{
+	char *end;
+
+	errno = 0;
+	*count = strtoull(text, &end, 10);
+	return *text >= '0' && *text <= '9' && *end == '\0' && *count > 0 && errno == 0 ? 0
+											: -EINVAL;
+}
+
 int
 main(int argc, char **argv)
 {
-	enum { JSON = 256, WIDE, WATCH, DRY_RUN, REPLACE, SOCKET, CONFIG, TIMEOUT, HELP, VERSION };
+	enum {
+		JSON = 256,
+		WIDE,
+		WATCH,
+		COUNT,
+		DRY_RUN,
+		REPLACE,
+		SOCKET,
+		CONFIG,
+		TIMEOUT,
+		HELP,
+		VERSION
+	};
 	static const struct option options[] = {
 	    {"json", no_argument, NULL, JSON},
 	    {"wide", no_argument, NULL, WIDE},
 	    {"watch", optional_argument, NULL, WATCH},
+	    {"count", required_argument, NULL, COUNT},
 	    {"dry-run", no_argument, NULL, DRY_RUN},
 	    {"replace", no_argument, NULL, REPLACE},
 	    {"socket", required_argument, NULL, SOCKET},
@@ -138,6 +162,10 @@ main(int argc, char **argv)
 			if (watch_parse(optarg, &v.watch_ms) < 0)
 				return wrong("--watch=%s: not a number of seconds, 0.1 to 3600",
 					     optarg);
+			break;
+		case COUNT:
+			if (count_parse(optarg, &v.count) < 0)
+				return wrong("--count=%s: not a number above 0", optarg);
 			break;
 		case DRY_RUN:
 			v.dry_run = true;
@@ -181,6 +209,8 @@ main(int argc, char **argv)
 		return wrong("completion: there is one for bash: vrctl completion bash");
 	if (v.watch_ms != 0 && !command_reads(argc, argv))
 		return wrong("--watch goes with list, get, status, drops and mempool audit only");
+	if (v.count != 0 && !command_is_events(argc, argv))
+		return wrong("--count goes with events only");
 	if ((v.dry_run || v.replace) && strcmp(argv[0], "apply") != 0)
 		return wrong("--dry-run and --replace go with apply only");
 	if (socket == NULL && config != NULL) {

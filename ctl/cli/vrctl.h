@@ -28,6 +28,7 @@ struct vrctl {
 	bool replace;            /* --replace: delete what a configuration does not name */
 	unsigned int width;      /* of the terminal, 0: none */
 	unsigned int watch_ms;   /* 0: once */
+	uint64_t count;          /* --count: events after which to end, 0: never */
 	uint64_t now_ms;         /* Unix time */
 	struct sampler *sampler; /* NULL: no rates */
 };
@@ -42,6 +43,8 @@ uint64_t vrctl_now_ms(void);
 enum exit_status command_run(struct vrctl *v, int argc, char **argv);
 /* Whether a command only reads, so that it may be done again and again. */
 bool command_reads(int argc, char **argv);
+/* Whether it is the command events. */
+bool command_is_events(int argc, char **argv);
 
 /* OBJECT VERB ARGUMENT...; argv[0] is the object. */
 enum exit_status command_object(struct vrctl *v, int argc, char **argv);
@@ -49,6 +52,7 @@ enum exit_status command_status(struct vrctl *v, int argc, char **argv);
 enum exit_status command_drops(struct vrctl *v, int argc, char **argv);
 enum exit_status command_audit(struct vrctl *v, int argc, char **argv);
 enum exit_status command_dump(struct vrctl *v, int argc, char **argv);
+enum exit_status command_events(struct vrctl *v, int argc, char **argv);
 enum exit_status command_apply(struct vrctl *v, int argc, char **argv);
 
 /*

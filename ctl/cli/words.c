@@ -58,8 +58,7 @@ words_verb(const char *text, Vrouter__Op *op)
 
 	for (unsigned int i = 0; i < d->n_values; i++) {
 		message_value_name(d->values[i].name, name, sizeof(name));
-		if (strcmp(name, text) == 0 && d->values[i].value != VROUTER__OP__OP_UNSET &&
-		    d->values[i].value != VROUTER__OP__WATCH) {
+		if (strcmp(name, text) == 0 && d->values[i].value != VROUTER__OP__OP_UNSET) {
 			*op = (Vrouter__Op)d->values[i].value;
 			return 0;
 		}

@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/queue.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <time.h>
@@ -35,12 +36,27 @@ struct bytes {
 	size_t start, end, size;
 };
 
+/* An event that came while an answer was waited for. */
+struct kept_event {
+	Vrouter__Response *event;
+	STAILQ_ENTRY(kept_event) link;
+};
+
+enum { WATCHED_MAX = 64 };
+
 struct vrouter {
 	char path[sizeof(((struct sockaddr_un *)NULL)->sun_path)];
 	int timeout_ms;
 	int fd;
 	uint64_t last_id;
 	struct bytes in, out;
+	STAILQ_HEAD(, kept_event) events;
+	unsigned int n_events;
+	uint64_t missed; /* events that found no place among them */
+	uint32_t watched[WATCHED_MAX];
+	unsigned int n_watched;
+	bool lost;      /* the subscription: its connection is gone */
+	bool lost_told; /* by vrouter_event() */
 	char error[512];
 };
 
@@ -120,6 +136,7 @@ vrouter_open(const char *path, int timeout_ms)
 		snprintf(v->path, sizeof(v->path), "%s", path);
 	v->timeout_ms = timeout_ms > 0 ? timeout_ms : -1;
 	v->fd = -1;
+	STAILQ_INIT(&v->events);
 	return v;
 }
 
@@ -129,8 +146,21 @@ vrouter_disconnect(struct vrouter *v)
 	if (v->fd >= 0)
 		close(v->fd);
 	v->fd = -1;
+	v->lost |= v->n_watched > 0;
 	v->in.start = v->in.end = 0;
 	v->out.start = v->out.end = 0;
+}
+
+static Vrouter__Response *
+kept_event_take(struct vrouter *v)
+{
+	struct kept_event *kept = STAILQ_FIRST(&v->events);
+	Vrouter__Response *event = kept->event;
+
+	STAILQ_REMOVE_HEAD(&v->events, link);
+	v->n_events--;
+	free(kept);
+	return event;
 }
 
 void
@@ -139,6 +169,8 @@ vrouter_close(struct vrouter *v)
 	if (v == NULL)
 		return;
 	vrouter_disconnect(v);
+	while (!STAILQ_EMPTY(&v->events))
+		vrouter_response_free(kept_event_take(v));
 	free(v->in.data);
 	free(v->out.data);
 	free(v);
@@ -223,24 +255,29 @@ drain(struct vrouter *v)
 
 /* Waits until the server can be read from, or written to while there is something to write. */
 static int
-progress(struct vrouter *v)
+progress_within(struct vrouter *v, int timeout_ms)
 {
 	struct pollfd p = {.fd = v->fd, .events = POLLIN};
 	int n, rc = 0;
 
 	if (bytes_used(&v->out) > 0)
 		p.events |= POLLOUT;
-	n = poll(&p, 1, v->timeout_ms);
+	n = poll(&p, 1, timeout_ms);
 	if (n < 0 && errno != EINTR)
 		return fail(v, -errno, "poll: %s", strerror(errno));
 	if (n == 0)
-		return fail(v, -ETIMEDOUT, "no answer from %s within %d ms", v->path,
-			    v->timeout_ms);
+		return fail(v, -ETIMEDOUT, "no answer from %s within %d ms", v->path, timeout_ms);
 	if (p.revents & POLLOUT)
 		rc = drain(v);
 	if (rc == 0 && p.revents & (POLLIN | POLLHUP | POLLERR))
 		rc = fill(v);
 	return rc;
+}
+
+static int
+progress(struct vrouter *v)
+{
+	return progress_within(v, v->timeout_ms);
 }
 
 /* --- messages --- */
@@ -313,6 +350,37 @@ take(struct vrouter *v, Vrouter__Response **answer)
 	return 1;
 }
 
+/* Keeps an event for who asks for events. */
+static void
+event_keep(struct vrouter *v, Vrouter__Response *event)
+{
+	struct kept_event *kept =
+	    v->n_events < VROUTER_EVENTS_MAX && v->missed == 0 ? malloc(sizeof(*kept)) : NULL;
+
+	if (kept == NULL) {
+		vrouter_response_free(event);
+		v->missed++;
+		return;
+	}
+	kept->event = event;
+	STAILQ_INSERT_TAIL(&v->events, kept, link);
+	v->n_events++;
+}
+
+/* As take(), for answers only. */
+static int
+take_answer(struct vrouter *v, Vrouter__Response **answer)
+{
+	for (;;) {
+		int rc = take(v, answer);
+
+		if (rc <= 0 || (*answer)->event == NULL)
+			return rc;
+		event_keep(v, *answer);
+		*answer = NULL;
+	}
+}
+
 int
 vrouter_receive(struct vrouter *v, Vrouter__Response **answer)
 {
@@ -320,7 +388,7 @@ vrouter_receive(struct vrouter *v, Vrouter__Response **answer)
 
 	*answer = NULL;
 	while (rc == 0) {
-		rc = take(v, answer);
+		rc = take_answer(v, answer);
 		if (rc == 0)
 			rc = progress(v);
 	}
@@ -443,5 +511,166 @@ vrouter_list(struct vrouter *v, Vrouter__Object *filter, vrouter_each *each, voi
 		if (rc != 0 && more)
 			vrouter_disconnect(v);
 	}
+	return rc;
+}
+
+/* --- events --- */
+
+static int
+watch_kind(struct vrouter *v, uint32_t number, bool on)
+{
+	const ProtobufCFieldDescriptor *kind =
+	    protobuf_c_message_descriptor_get_field(&vrouter__object__descriptor, number);
+	Vrouter__Request request = VROUTER__REQUEST__INIT;
+	Vrouter__Object object = VROUTER__OBJECT__INIT;
+	ProtobufCMessage *content;
+	int rc;
+
+	if (kind == NULL)
+		return fail(v, -EINVAL, "there is no kind of object with the number %u", number);
+	content = malloc(((const ProtobufCMessageDescriptor *)kind->descriptor)->sizeof_message);
+	if (content == NULL)
+		return fail(v, -ENOMEM, "out of memory");
+	protobuf_c_message_init(kind->descriptor, content);
+	object.kind_case = number;
+	memcpy((char *)&object + kind->offset, &content, sizeof(content));
+	request.op = VROUTER__OP__WATCH;
+	request.object = &object;
+	request.unwatch = !on;
+	rc = vrouter_request(v, &request, NULL);
+	free(content);
+	return rc;
+}
+
+static bool
+is_among(const uint32_t *kinds, unsigned int n, uint32_t kind)
+{
+	for (unsigned int i = 0; i < n; i++)
+		if (kinds[i] == kind)
+			return true;
+	return false;
+}
+
+int
+vrouter_watch(struct vrouter *v, const uint32_t *kinds, unsigned int n)
+{
+	int rc = 0;
+
+	if (n > WATCHED_MAX)
+		return fail(v, -EINVAL, "%u kinds are more than the %d that can be watched", n,
+			    WATCHED_MAX);
+	for (unsigned int i = 0; v->fd >= 0 && i < v->n_watched && rc == 0; i++)
+		if (!is_among(kinds, n, v->watched[i]))
+			rc = watch_kind(v, v->watched[i], false);
+	for (unsigned int i = 0; i < n && rc == 0; i++)
+		rc = watch_kind(v, kinds[i], true);
+	if (rc < 0)
+		return rc;
+	if (kinds != v->watched && n > 0)
+		memcpy(v->watched, kinds, n * sizeof(*kinds));
+	v->n_watched = n;
+	v->lost = v->lost_told = false;
+	return 0;
+}
+
+/* Makes a subscription again that went with its connection. */
+static int
+watch_again(struct vrouter *v, int timeout_ms)
+{
+	uint64_t start = now_ms();
+	int rc;
+
+	for (;;) {
+		rc = vrouter_watch(v, v->watched, v->n_watched);
+		if (!may_come_back(rc, true))
+			return rc;
+		if (timeout_ms >= 0 && now_ms() - start >= (uint64_t)timeout_ms)
+			return -ETIMEDOUT;
+		poll(NULL, 0, RETRY_MS);
+	}
+}
+
+/* For what was missed here; from the server's own it differs in nothing. */
+static int
+missed_here(struct vrouter *v, Vrouter__Response **event)
+{
+	Vrouter__Response *r = malloc(sizeof(*r));
+	Vrouter__Event *e = malloc(sizeof(*e));
+	char *text = malloc(64);
+
+	if (r == NULL || e == NULL || text == NULL) {
+		free(r);
+		free(e);
+		free(text);
+		return fail(v, -ENOMEM, "out of memory");
+	}
+	vrouter__response__init(r);
+	vrouter__event__init(e);
+	snprintf(text, 64, "%llu events were missed", (unsigned long long)v->missed);
+	e->what = VROUTER__EVENT__WHAT__MISSED;
+	e->missed = v->missed;
+	e->text = text;
+	r->event = e;
+	v->missed = 0;
+	*event = r;
+	return 0;
+}
+
+/* An event that is here already. 1: taken, 0: none. */
+static int
+event_take(struct vrouter *v, Vrouter__Response **event)
+{
+	int rc;
+
+	if (!STAILQ_EMPTY(&v->events)) {
+		*event = kept_event_take(v);
+		return 1;
+	}
+	if (v->missed > 0) {
+		rc = missed_here(v, event);
+		return rc < 0 ? rc : 1;
+	}
+	for (;;) {
+		rc = v->fd >= 0 ? take(v, event) : 0;
+		if (rc <= 0 || (*event)->event != NULL)
+			return rc;
+		/* An answer that nobody waits for. */
+		vrouter_response_free(*event);
+	}
+}
+
+int
+vrouter_event(struct vrouter *v, int timeout_ms, Vrouter__Response **event)
+{
+	uint64_t start = now_ms();
+	int rc, left = timeout_ms;
+
+	*event = NULL;
+	for (;;) {
+		rc = event_take(v, event);
+		if (rc != 0)
+			break;
+		if (v->n_watched == 0)
+			return fail(v, -EINVAL, "no events are watched");
+		if (v->lost && v->lost_told)
+			return watch_again(v, timeout_ms);
+		if (v->lost) {
+			v->lost_told = true;
+			return fail(v, -EPIPE, "the connection to %s is lost", v->path);
+		}
+		if (timeout_ms >= 0)
+			left = timeout_ms - (int)(now_ms() - start);
+		if (timeout_ms >= 0 && left < 0)
+			left = 0;
+		rc = progress_within(v, left);
+		if (rc < 0)
+			break;
+	}
+	if (rc > 0)
+		return 0;
+	if (rc == -ETIMEDOUT)
+		return rc;
+	vrouter_disconnect(v);
+	v->lost_told = true;
 	return rc;
 }

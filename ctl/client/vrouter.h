@@ -74,6 +74,25 @@ typedef int vrouter_each(void *arg, const Vrouter__Object *object);
 int vrouter_list(struct vrouter *v, Vrouter__Object *filter, vrouter_each *each, void *arg);
 
 /*
+ * Events (message Event in the contract). vrouter_watch() subscribes to what happens to kinds of
+ * objects, given by their numbers in the message Object; 'n' = 0: to none any more. Errors as for
+ * vrouter_call().
+ *
+ * vrouter_event() waits for the next event, at most 'timeout_ms' (negative: for ever; 0: not at
+ * all), and gives it to the caller, who frees it. When the server goes away it returns -EPIPE once;
+ * called again it connects and subscribes anew, as long as that takes, and then returns 0 with
+ * '*event' NULL: what happened meanwhile is unknown. Otherwise -ETIMEDOUT, -EREMOTE (it may not
+ * subscribe any more) or another negative errno.
+ *
+ * Other calls may be made on the same connection. Events that come meanwhile are kept, at most
+ * VROUTER_EVENTS_MAX, for vrouter_event(); of those beyond it only how many is, and said by an
+ * event with what = MISSED.
+ */
+#define VROUTER_EVENTS_MAX 10000
+int vrouter_watch(struct vrouter *v, const uint32_t *kinds, unsigned int n);
+int vrouter_event(struct vrouter *v, int timeout_ms, Vrouter__Response **event);
+
+/*
  * Pipelining: sends without waiting, then receives answers in the order of the requests. The caller
  * matches ids; those given by vrouter_send() count up from 1. Returns 0 or a negative errno. What
  * was sent is buffered until vrouter_receive() or vrouter_flush().
