@@ -9,7 +9,7 @@
 case ${1-} in
 '') ;;
 --list)
-	printf '%s\n' $packages_build $packages_run $packages_test
+	printf '%s\n' $packages_build $packages_run $packages_test $packages_vm
 	exit 0
 	;;
 *)
@@ -21,5 +21,5 @@ case ${1-} in
 esac
 
 [ "$(id -u)" -eq 0 ] || die "needs root to install packages: run it with sudo"
-packages_install $packages_build $packages_run $packages_test
+packages_install $packages_build $packages_run $packages_test $packages_vm
 say "all packages are installed"

@@ -172,7 +172,7 @@ trap 'exit 130' INT
 trap 'exit 143' TERM
 work=$(mktemp -d)
 
-packages_install $packages_build $packages_run $packages_test
+packages_install $packages_build $packages_run $packages_test $packages_vm
 
 printf '== build\n'
 begin=$(date +%s%N)

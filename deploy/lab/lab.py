@@ -38,6 +38,10 @@ SMALL = {
 }
 
 
+# For programs of ours to begin: in a guest that is emulated this takes its time.
+BEGIN_SECONDS = 40
+
+
 class LabError(Exception):
     """Something the lab needs did not happen; the text says what."""
 
@@ -462,7 +466,7 @@ class Probes:
             PYTHON, probe, "send", receiver.address, str(port), str(interval_us),
             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
         )  # fmt: skip
-        until(lambda: self.records or None, 10, "the first probe arrives")
+        until(lambda: self.records or None, BEGIN_SECONDS, "the first probe arrives")
 
     def _collect(self):
         read = self.receiver.stdout.fileno()
@@ -524,7 +528,7 @@ class Stream:
             PYTHON, stream, "send", receiver.address, str(port), str(mb_per_second),
             stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
-        until(lambda: self.bytes or self.broken(), 10, "the first bytes arrive")
+        until(lambda: self.bytes or self.broken(), BEGIN_SECONDS, "the first bytes arrive")
 
     def _collect(self):
         for line in self.receiver.stdout:
