@@ -31,6 +31,8 @@ add(struct vif_counters *sum, const struct vif_counters *c)
 	sum->rx_bytes += load(&c->rx_bytes);
 	sum->tx_packets += load(&c->tx_packets);
 	sum->tx_bytes += load(&c->tx_bytes);
+	sum->rx_errors += load(&c->rx_errors);
+	sum->tx_errors += load(&c->tx_errors);
 	for (int d = 0; d < DROPS_MAX; d++)
 		sum->drops[d] += load(&c->drops[d]);
 }

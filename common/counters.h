@@ -20,7 +20,9 @@ struct vif_counters {
 	uint64_t rx_bytes;
 	uint64_t tx_packets; /* switched to the vif, whether or not anybody reads its port */
 	uint64_t tx_bytes;
-	uint64_t reserved[4];
+	uint64_t rx_errors; /* came in and could not be taken as frames */
+	uint64_t tx_errors; /* switched to the vif and not taken by its port */
+	uint64_t reserved[2];
 	uint64_t drops[DROPS_MAX]; /* counted at the vif the packet came in by */
 };
 

@@ -39,6 +39,7 @@
 #include "common/redo.h"
 #include "common/slot.h"
 #include "common/vif.h"
+#include "common/vif_roles.h"
 
 /* Room for tables to come: MPLS labels, and flow entries, of which a pair has two. */
 enum { LABEL_BYTES = 64, FLOW_BYTES = 128 };

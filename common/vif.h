@@ -18,6 +18,14 @@ enum vif_type {
 	VIF_TYPES
 };
 
+enum vif_flag {
+#define VIF_FLAG(NAME, bit, name, text) VIF_FLAG_##NAME = 1 << (bit),
+#define VIF_FLAG_LATER(NAME, number, name, text)
+#include "common/vif_flags.def"
+#undef VIF_FLAG
+#undef VIF_FLAG_LATER
+};
+
 enum { VIF_NO_PORT = -1 };
 #define NEXTHOP_NONE UINT32_MAX
 #define VIF_NONE     UINT32_MAX
@@ -28,7 +36,7 @@ struct vif {
 	uint32_t vrf;
 	uint32_t nexthop; /* id, NEXTHOP_NONE; may name one that does not exist yet */
 	int32_t port;     /* index into the port table, or VIF_NO_PORT */
-	uint32_t flags;   /* VIF_*, vif_flags.def */
+	uint32_t flags;   /* VIF_FLAG_*, vif_flags.def */
 	uint16_t mtu;     /* bytes of the longest frame, Ethernet header included, FCS not */
 	uint8_t type;     /* enum vif_type */
 	uint8_t reserved0;
@@ -36,7 +44,7 @@ struct vif {
 	uint16_t vlan;          /* tag that a physical vif's frames carry, 0: none */
 	uint32_t ip_be;         /* the router's address on this vif, 0: none */
 	uint8_t ip6[16];        /* the same, all zero: none */
-	uint32_t cross_connect; /* id of the vif it is cross-connected with, VIF_NONE */
+	uint32_t cross_connect; /* with the flag: id of the vif packets leave through, VIF_NONE */
 	uint8_t reserved1[8];
 	/* second line: for people */
 	char name[NAME_LEN];

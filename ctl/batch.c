@@ -120,13 +120,12 @@ static int
 stage_change(struct batch *b, uint32_t i)
 {
 	const struct batch_change *change = &b->changes[i];
-	const struct object_kind *kind = change->info->kind;
+	object_change *changer = object_changer(change->info->kind, change->op);
 	struct change c = {
 	    .ctl = b->ctl, .refusal = call_refusal(b->call), .owner = b->owner, .port_left = -1};
 	int rc;
 
-	rc = change->op == VROUTER__OP__ADD ? kind->put(&c, change->object)
-					    : kind->remove(&c, change->object);
+	rc = changer(&c, change->object);
 	if (rc == 0)
 		rc = note_port(b, i, &c);
 	if (rc == 0 && c.port_missing && b->ports_made)

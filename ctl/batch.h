@@ -23,7 +23,7 @@ struct call;
 struct batch_change {
 	const struct object_info *info;
 	const ProtobufCMessage *object;
-	int op; /* ADD or DEL */
+	int op; /* ADD, SET or DEL, for which object_changer() has something */
 };
 
 /*

@@ -300,8 +300,7 @@ check_single(struct call *c)
 	if (rc < 0)
 		return rc;
 	c->revision = q->op == VROUTER__OP__LIST ? c->ctl->revision : 0;
-	if (!(q->op == VROUTER__OP__ADD && c->info->kind->put != NULL) &&
-	    !(q->op == VROUTER__OP__DEL && c->info->kind->remove != NULL))
+	if (object_changer(c->info->kind, q->op) == NULL)
 		return 0;
 	change = malloc(sizeof(*change));
 	if (change == NULL)
@@ -322,9 +321,7 @@ check_change(const Vrouter__Change *m, struct batch_change *change, struct refus
 	if (rc < 0)
 		return rc;
 	change->op = m->op;
-	if (m->op == VROUTER__OP__ADD
-		? change->info->kind->put == NULL
-		: m->op != VROUTER__OP__DEL || change->info->kind->remove == NULL)
+	if (object_changer(change->info->kind, m->op) == NULL)
 		return refuse(r, ENOTSUP, "op", "%s of a %s cannot be part of a batch",
 			      op_name(m->op), change->info->name);
 	return check_content(m->op, change->info, change->object, r);

@@ -50,6 +50,21 @@ object_by_name(const char *name)
 	return NULL;
 }
 
+object_change *
+object_changer(const struct object_kind *kind, int op)
+{
+	switch (op) {
+	case VROUTER__OP__ADD:
+		return kind->put;
+	case VROUTER__OP__SET:
+		return kind->modify;
+	case VROUTER__OP__DEL:
+		return kind->remove;
+	default:
+		return NULL;
+	}
+}
+
 bool
 object_can(const struct object_info *info, int op)
 {
@@ -57,7 +72,7 @@ object_can(const struct object_info *info, int op)
 	case VROUTER__OP__ADD:
 		return info->kind->add != NULL || info->kind->put != NULL;
 	case VROUTER__OP__SET:
-		return info->kind->set != NULL;
+		return info->kind->set != NULL || info->kind->modify != NULL;
 	case VROUTER__OP__DEL:
 		return info->kind->del != NULL || info->kind->remove != NULL;
 	case VROUTER__OP__GET:

@@ -56,9 +56,10 @@ typedef int object_change(struct change *change, const ProtobufCMessage *object)
  */
 typedef void object_describe(const struct ctl *ctl, const void *entry, struct call *call);
 
-/* NULL: not something this kind can do. Either 'add' or 'put', 'del' or 'remove'. */
+/* NULL: not something this kind can do. Of 'put' and 'add', and so on, there is one. */
 struct object_kind {
 	object_change *put;    /* ADD, also in a batch */
+	object_change *modify; /* SET, also in a batch */
 	object_change *remove; /* DEL, also in a batch */
 	object_op *add;
 	object_op *set;
@@ -86,6 +87,9 @@ const struct object_info *object_kinds(uint32_t *n);
 /* NULL when there is no kind of this number, or none behind this name. */
 const struct object_info *object_by_number(uint32_t number);
 const struct object_info *object_by_name(const char *name);
+
+/* What a batch does for this op (enum Vrouter__Op), or NULL. */
+object_change *object_changer(const struct object_kind *kind, int op);
 
 /* Op a kind can do: enum Vrouter__Op. */
 bool object_can(const struct object_info *info, int op);

@@ -21,7 +21,10 @@
 #include "common/conf.h"
 #include "common/counters.h"
 #include "common/port.h"
+#include "common/redo.h"
+#include "common/slot.h"
 #include "common/vif.h"
+#include "common/vif_roles.h"
 #include "ctl/call.h"
 #include "ctl/ctl.h"
 #include "ctl/object.h"
@@ -31,6 +34,7 @@ enum {
 	MTU_DEFAULT = 1514,
 	MTU_MIN = 64,
 	MTU_MAX = 65535,
+	VLAN_MAX = 4094,
 	TAP_NAME_MAX = 15,     /* IFNAMSIZ - 1 */
 	SOCKET_PATH_MAX = 107, /* sizeof sockaddr_un.sun_path - 1 */
 };
@@ -41,6 +45,13 @@ static const uint8_t default_mac[MAC_LEN] = {0x00, 0x00, 0x5e, 0x00, 0x01, 0x00}
 	_Static_assert((int)VROUTER__VIF__TYPE__##NAME == VIF_##NAME + 1, name);
 #include "common/vif_types.def"
 #undef VIF_TYPE
+#define VIF_FLAG(NAME, bit, name, text) \
+	_Static_assert((int)VROUTER__VIF__FLAG__##NAME == (bit) + 1, name);
+#define VIF_FLAG_LATER(NAME, number, name, text) \
+	_Static_assert((int)VROUTER__VIF__FLAG__##NAME == (number), name);
+#include "common/vif_flags.def"
+#undef VIF_FLAG
+#undef VIF_FLAG_LATER
 
 /* --- what a client may say --- */
 
@@ -94,6 +105,7 @@ parse_tap(const Vrouter__Vif__Tap *m, const struct conf *conf, const struct vif 
 	int rc;
 
 	wish->kind = PORT_TAP;
+	wish->flags = vif->type == VIF_HOST ? PORT_HOST : 0;
 	wish->name = *m->name != '\0' ? m->name : vif->name;
 	wish->queues = m->queues;
 	rc = check_name("tap.name", wish->name, TAP_NAME_MAX, r);
@@ -158,10 +170,6 @@ parse_mac(const ProtobufCBinaryData *mac, uint8_t out[MAC_LEN], struct refusal *
 {
 	static const uint8_t zero[MAC_LEN];
 
-	if (mac->len == 0) {
-		memcpy(out, default_mac, MAC_LEN);
-		return 0;
-	}
 	if (mac->len != MAC_LEN)
 		return refuse(r, EINVAL, "mac", "mac has %zu bytes, not 6", mac->len);
 	if ((mac->data[0] & 1) != 0)
@@ -169,6 +177,137 @@ parse_mac(const ProtobufCBinaryData *mac, uint8_t out[MAC_LEN], struct refusal *
 	if (memcmp(mac->data, zero, MAC_LEN) == 0)
 		return refuse(r, EINVAL, "mac", "mac is 00:00:00:00:00:00");
 	memcpy(out, mac->data, MAC_LEN);
+	return 0;
+}
+
+static int
+parse_flags(const Vrouter__Vif *m, uint32_t *flags, struct refusal *r)
+{
+	uint32_t wanted = 0;
+
+	for (size_t i = 0; i < m->n_flags; i++) {
+		switch ((int)m->flags[i]) {
+		case VROUTER__VIF__FLAG__FLAG_NONE:
+			if (m->n_flags > 1)
+				return refuse(r, EINVAL, "flags",
+					      "flags has FLAG_NONE beside others: it stands alone");
+			break;
+#define VIF_FLAG(NAME, bit, name, text)    \
+	case VROUTER__VIF__FLAG__##NAME:   \
+		wanted |= VIF_FLAG_##NAME; \
+		break;
+#define VIF_FLAG_LATER(NAME, number, name, text)   \
+	case VROUTER__VIF__FLAG__##NAME:           \
+		return refuse(r, ENOTSUP, "flags", \
+			      "flag " name " is not supported: there is no " text " here yet");
+#include "common/vif_flags.def"
+#undef VIF_FLAG
+#undef VIF_FLAG_LATER
+		default:
+			return refuse(r, EINVAL, "flags", "flag %d is not known", m->flags[i]);
+		}
+	}
+	if ((wanted & (VIF_FLAG_L2 | VIF_FLAG_L3)) == 0)
+		wanted |= VIF_FLAG_L2 | VIF_FLAG_L3;
+	*flags = wanted;
+	return 0;
+}
+
+static int
+parse_address(const char *field, const ProtobufCBinaryData *m, size_t size, void *out,
+	      struct refusal *r)
+{
+	if (m->len != size)
+		return refuse(r, EINVAL, field, "%s has %zu bytes, not %zu", field, m->len, size);
+	memcpy(out, m->data, size);
+	return 0;
+}
+
+static int
+parse_cross_connect(const Vrouter__Vif *m, const struct conf *conf, struct vif *vif,
+		    struct refusal *r)
+{
+	if (m->n_cross_connect > 1)
+		return refuse(r, ENOTSUP, "cross_connect",
+			      "%zu vifs in cross_connect are not supported: give one",
+			      m->n_cross_connect);
+	if (m->cross_connect[0] >= conf->vifs)
+		return refuse(r, EINVAL, "cross_connect",
+			      "cross_connect %u is above %llu (option vifs)", m->cross_connect[0],
+			      (unsigned long long)conf->vifs - 1);
+	if (m->cross_connect[0] == vif->id)
+		return refuse(r, EINVAL, "cross_connect",
+			      "it cannot be cross-connected with itself");
+	vif->cross_connect = m->cross_connect[0];
+	return 0;
+}
+
+/* What is given, into what is there: all that ADD and SET have in common. */
+static int
+parse_given(const Vrouter__Vif *m, const struct conf *conf, struct vif *vif, struct refusal *r)
+{
+	int rc;
+
+	if (m->vrf >= conf->vrfs)
+		return refuse(r, EINVAL, "vrf", "vrf %u is above %llu (option vrfs)", m->vrf,
+			      (unsigned long long)conf->vrfs - 1);
+	if (m->has_nexthop_case && m->nexthop >= conf->nexthops)
+		return refuse(r, EINVAL, "nexthop", "nexthop %u is above %llu (option nexthops)",
+			      m->nexthop, (unsigned long long)conf->nexthops - 1);
+	if (m->mtu != 0 && (m->mtu < MTU_MIN || m->mtu > MTU_MAX))
+		return refuse(r, EINVAL, "mtu", "mtu %u is not in %d to %d", m->mtu, MTU_MIN,
+			      MTU_MAX);
+	if (m->vlan > VLAN_MAX)
+		return refuse(r, EINVAL, "vlan", "vlan %u is above %d", m->vlan, VLAN_MAX);
+	if (m->vlan != 0 && vif->type != VIF_PHYSICAL)
+		return refuse(r, EINVAL, "vlan", "vlan is for type physical");
+	rc = check_name("name", m->name, NAME_LEN - 1, r);
+	if (rc == 0 && m->mac.len != 0)
+		rc = parse_mac(&m->mac, vif->mac, r);
+	if (rc == 0 && m->n_flags != 0)
+		rc = parse_flags(m, &vif->flags, r);
+	if (rc == 0 && m->ip.len != 0)
+		rc = parse_address("ip", &m->ip, sizeof(vif->ip_be), &vif->ip_be, r);
+	if (rc == 0 && m->ip6.len != 0)
+		rc = parse_address("ip6", &m->ip6, sizeof(vif->ip6), vif->ip6, r);
+	if (rc == 0 && m->n_cross_connect != 0)
+		rc = parse_cross_connect(m, conf, vif, r);
+	if (rc < 0)
+		return rc;
+	vif->vrf = m->vrf != 0 ? m->vrf : vif->vrf;
+	vif->nexthop = m->has_nexthop_case ? m->nexthop : vif->nexthop;
+	vif->mtu = (uint16_t)(m->mtu != 0 ? m->mtu : vif->mtu);
+	vif->vlan = (uint16_t)(m->vlan != 0 ? m->vlan : vif->vlan);
+	if (*m->name != '\0') {
+		memset(vif->name, 0, sizeof(vif->name));
+		snprintf(vif->name, sizeof(vif->name), "%s", m->name);
+	}
+	return 0;
+}
+
+static int
+parse_type(const Vrouter__Vif *m, struct vif *vif, struct refusal *r)
+{
+	switch ((int)m->type) {
+	case VROUTER__VIF__TYPE__TYPE_UNSET:
+		return refuse(r, EINVAL, "type", "type is missing");
+	case VROUTER__VIF__TYPE__VLAN:
+	case VROUTER__VIF__TYPE__MONITORING:
+		return refuse(
+		    r, ENOTSUP, "type",
+		    "type %s is not supported: there are virtual, physical, host and agent",
+		    m->type == VROUTER__VIF__TYPE__VLAN ? "vlan" : "monitoring");
+	default:
+		break;
+	}
+	if (m->type == VROUTER__VIF__TYPE__AGENT && m->transport_case != 0)
+		return refuse(
+		    r, EINVAL, "type",
+		    "type agent has no transport: its packets go to clients of this socket");
+	if (m->type == VROUTER__VIF__TYPE__HOST && m->transport_case != 0 &&
+	    m->transport_case != VROUTER__VIF__TRANSPORT_TAP)
+		return refuse(r, EINVAL, "type", "type host has a tap, and no other transport");
+	vif->type = (uint8_t)(m->type - 1);
 	return 0;
 }
 
@@ -184,36 +323,22 @@ vif_parse(const Vrouter__Vif *m, const struct conf *conf, struct vif *vif, struc
 	if (m->id >= conf->vifs)
 		return refuse(r, EINVAL, "id", "id %u is above %llu (option vifs)", m->id,
 			      (unsigned long long)conf->vifs - 1);
-	if (m->type == VROUTER__VIF__TYPE__TYPE_UNSET)
-		return refuse(r, EINVAL, "type", "type is missing");
-	if (m->vrf >= conf->vrfs)
-		return refuse(r, EINVAL, "vrf", "vrf %u is above %llu (option vrfs)", m->vrf,
-			      (unsigned long long)conf->vrfs - 1);
-	if (m->has_nexthop_case && m->nexthop >= conf->nexthops)
-		return refuse(r, EINVAL, "nexthop", "nexthop %u is above %llu (option nexthops)",
-			      m->nexthop, (unsigned long long)conf->nexthops - 1);
-	if (m->mtu != 0 && (m->mtu < MTU_MIN || m->mtu > MTU_MAX))
-		return refuse(r, EINVAL, "mtu", "mtu %u is not in %d to %d", m->mtu, MTU_MIN,
-			      MTU_MAX);
-	rc = check_name("name", m->name, NAME_LEN - 1, r);
-	if (rc == 0)
-		rc = parse_mac(&m->mac, vif->mac, r);
+	rc = parse_type(m, vif, r);
 	if (rc < 0)
 		return rc;
-
 	vif->id = m->id;
-	vif->vrf = m->vrf;
-	vif->type = (uint8_t)(m->type - 1);
-	vif->nexthop = m->has_nexthop_case ? m->nexthop : NEXTHOP_NONE;
+	vif->nexthop = NEXTHOP_NONE;
 	vif->port = VIF_NO_PORT;
 	vif->cross_connect = VIF_NONE;
-	vif->mtu = (uint16_t)(m->mtu != 0 ? m->mtu : MTU_DEFAULT);
-	if (*m->name != '\0')
-		snprintf(vif->name, sizeof(vif->name), "%s", m->name);
-	else
-		snprintf(vif->name, sizeof(vif->name), "vif%u", vif->id);
+	vif->mtu = MTU_DEFAULT;
+	vif->flags = VIF_FLAG_L2 | VIF_FLAG_L3;
+	memcpy(vif->mac, default_mac, MAC_LEN);
+	snprintf(vif->name, sizeof(vif->name), "vif%u", vif->id);
+	rc = parse_given(m, conf, vif, r);
+	if (rc < 0)
+		return rc;
 	wish->mtu = vif->mtu;
-	wish->mac = m->mac.len != 0 ? vif->mac : NULL;
+	wish->mac = m->mac.len != 0 || vif->type == VIF_HOST ? vif->mac : NULL;
 
 	switch (m->transport_case) {
 	case VROUTER__VIF__TRANSPORT_TAP:
@@ -358,6 +483,63 @@ use_port(struct change *c, const struct port_wish *wish, struct vif *vif)
 	return 0;
 }
 
+/* Of host and agent there is one. */
+static int
+check_only(const struct change *c, const struct vif *vif)
+{
+	const struct vif_roles *roles = c->ctl->tables.vif_roles;
+	const struct redo_writer *batch = c->ctl->tables.batch;
+	uint64_t other = 0;
+
+	if (vif->type == VIF_HOST)
+		other = redo_load(batch, &roles->host, sizeof(roles->host));
+	else if (vif->type == VIF_AGENT)
+		other = redo_load(batch, &roles->agent, sizeof(roles->agent));
+	if (other == 0 || other == (uint64_t)vif->id + 1)
+		return 0;
+	return refuse(c->refusal, EEXIST, "type", "vif %llu is of type %s already: there is one",
+		      (unsigned long long)other - 1, vif->type == VIF_HOST ? "host" : "agent");
+}
+
+static int
+stage_role(struct tables *t, uint64_t *role, uint64_t value)
+{
+	if (redo_load(t->batch, role, sizeof(*role)) == value)
+		return 0;
+	return redo_stage(t->batch, role, sizeof(*role), value, NULL, NULL);
+}
+
+/* After a vif of one type has taken the place of one of another; VIF_VIRTUAL stands for none. */
+static int
+stage_roles(struct tables *t, uint8_t old_type, uint8_t type)
+{
+	uint64_t host = 0, agent = 0, uplink = 0;
+	bool chosen = false;
+	int rc;
+
+	if (old_type == VIF_VIRTUAL && type == VIF_VIRTUAL)
+		return 0;
+	for (uint32_t id = 0; id < t->vifs->ids; id++) {
+		const struct vif *v = idtab_staged(t->vif_writer, t->batch, id);
+
+		if (v == NULL)
+			continue;
+		if (v->type == VIF_HOST)
+			host = (uint64_t)id + 1;
+		if (v->type == VIF_AGENT)
+			agent = (uint64_t)id + 1;
+		if (v->type != VIF_PHYSICAL)
+			continue;
+		if (uplink == 0 || (!chosen && (v->flags & VIF_FLAG_VHOST_PHYSICAL) != 0))
+			uplink = (uint64_t)id + 1;
+		chosen |= (v->flags & VIF_FLAG_VHOST_PHYSICAL) != 0;
+	}
+	rc = stage_role(t, &t->vif_roles->host, host);
+	if (rc == 0)
+		rc = stage_role(t, &t->vif_roles->agent, agent);
+	return rc == 0 ? stage_role(t, &t->vif_roles->uplink, uplink) : rc;
+}
+
 static int
 vif_put(struct change *c, const ProtobufCMessage *object)
 {
@@ -365,6 +547,7 @@ vif_put(struct change *c, const ProtobufCMessage *object)
 	const struct vif *old;
 	struct port_wish wish;
 	struct vif vif;
+	uint8_t old_type;
 	int32_t old_port;
 	int rc;
 
@@ -374,16 +557,60 @@ vif_put(struct change *c, const ProtobufCMessage *object)
 	if (rc < 0)
 		return rc;
 	old = idtab_staged(t->vif_writer, t->batch, vif.id);
+	old_type = old != NULL ? old->type : VIF_VIRTUAL;
 	old_port = old != NULL ? old->port : VIF_NO_PORT;
 	if (old == NULL)
 		rc = tables_stage_reset(t, vif.id);
 	if (rc == 0)
+		rc = check_only(c, &vif);
+	if (rc == 0)
 		rc = tables_stage_owner(t, &t->vif_owner[vif.id], c->owner);
 	if (rc == 0)
 		rc = idtab_stage_set(t->vif_writer, t->batch, vif.id, &vif);
+	if (rc == 0)
+		rc = stage_roles(t, old_type, vif.type);
 	if (old_port != vif.port)
 		c->port_left = old_port;
 	return rc;
+}
+
+static int
+vif_modify(struct change *c, const ProtobufCMessage *object)
+{
+	const Vrouter__Vif *m = (const Vrouter__Vif *)object;
+	struct tables *t = &c->ctl->tables;
+	const struct vif *old = idtab_staged(t->vif_writer, t->batch, m->id);
+	struct vif vif;
+	int rc;
+
+	if (old == NULL)
+		return refuse(c->refusal, ENOENT, "id", "it does not exist");
+	if (m->type != VROUTER__VIF__TYPE__TYPE_UNSET && (int)m->type != old->type + 1)
+		return refuse(c->refusal, EINVAL, "type",
+			      "its type cannot be changed: delete it and add it anew");
+	if (m->transport_case != 0)
+		return refuse(c->refusal, EINVAL, "transport",
+			      "SET does not change its transport: ADD does");
+	vif = *old;
+	rc = parse_given(m, c->ctl->conf, &vif, c->refusal);
+	if (rc == 0)
+		rc = tables_stage_owner(t, &t->vif_owner[vif.id], c->owner);
+	if (rc == 0)
+		rc = idtab_stage_set(t->vif_writer, t->batch, vif.id, &vif);
+	return rc == 0 ? stage_roles(t, vif.type, vif.type) : rc;
+}
+
+int
+vif_stage_del(struct tables *t, uint32_t id)
+{
+	const struct vif *vif = idtab_staged(t->vif_writer, t->batch, id);
+	uint8_t type = vif != NULL ? vif->type : VIF_VIRTUAL;
+	int rc;
+
+	rc = idtab_stage_del(t->vif_writer, t->batch, id);
+	if (rc == 0)
+		rc = stage_roles(t, type, VIF_VIRTUAL);
+	return rc == 0 ? tables_stage_owner(t, &t->vif_owner[id], 0) : rc;
 }
 
 static int
@@ -392,13 +619,11 @@ vif_remove(struct change *c, const ProtobufCMessage *object)
 	uint32_t id = ((const Vrouter__Vif *)object)->id;
 	struct tables *t = &c->ctl->tables;
 	const struct vif *vif = idtab_staged(t->vif_writer, t->batch, id);
-	int rc;
 
 	if (vif == NULL)
 		return refuse(c->refusal, ENOENT, "id", "it does not exist");
 	c->port_left = vif->port;
-	rc = idtab_stage_del(t->vif_writer, t->batch, id);
-	return rc == 0 ? tables_stage_owner(t, &t->vif_owner[id], 0) : rc;
+	return vif_stage_del(t, id);
 }
 
 /* Room for the parts of a description. */
@@ -408,7 +633,37 @@ struct vif_view {
 	Vrouter__Vif__Tap tap;
 	Vrouter__Vif__Device device;
 	Vrouter__Vif__Vhost vhost;
+	Vrouter__Vif__Flag flags[32];
+	uint32_t cross_connect;
 };
+
+/* L2 and L3 together are what there is without a word. */
+static void
+describe_flags(const struct vif *vif, struct vif_view *v)
+{
+	const uint32_t both = VIF_FLAG_L2 | VIF_FLAG_L3;
+	uint32_t flags = (vif->flags & both) == both ? vif->flags & ~both : vif->flags;
+
+	v->vif.flags = v->flags;
+	for (uint32_t bit = 0; bit < 32; bit++)
+		if ((flags >> bit & 1) != 0)
+			v->flags[v->vif.n_flags++] = (Vrouter__Vif__Flag)(bit + 1);
+}
+
+static void
+describe_addresses(const struct vif *vif, struct vif_view *v)
+{
+	static const uint8_t none[sizeof(vif->ip6)];
+
+	if (vif->ip_be != 0) {
+		v->vif.ip.len = sizeof(vif->ip_be);
+		v->vif.ip.data = (uint8_t *)(uintptr_t)&vif->ip_be;
+	}
+	if (memcmp(vif->ip6, none, sizeof(none)) != 0) {
+		v->vif.ip6.len = sizeof(vif->ip6);
+		v->vif.ip6.data = (uint8_t *)(uintptr_t)vif->ip6;
+	}
+}
 
 static void
 describe_port(const struct ctl *ctl, const struct port *p, struct vif_view *v)
@@ -459,6 +714,8 @@ describe_counters(const struct ctl *ctl, uint32_t id, Vrouter__Vif__State *state
 	state->rx_bytes = sum.rx_bytes;
 	state->tx_packets = sum.tx_packets;
 	state->tx_bytes = sum.tx_bytes;
+	state->rx_errors = sum.rx_errors;
+	state->tx_errors = sum.tx_errors;
 	for (int i = 0; i < DROPS; i++)
 		state->drops += sum.drops[i];
 }
@@ -483,6 +740,14 @@ vif_describe(const struct ctl *ctl, const struct vif *vif, struct vif_view *v)
 		v->vif.has_nexthop_case = VROUTER__VIF__HAS_NEXTHOP_NEXTHOP;
 		v->vif.nexthop = vif->nexthop;
 	}
+	v->vif.vlan = vif->vlan;
+	if (vif->cross_connect != VIF_NONE) {
+		v->cross_connect = vif->cross_connect;
+		v->vif.cross_connect = &v->cross_connect;
+		v->vif.n_cross_connect = 1;
+	}
+	describe_flags(vif, v);
+	describe_addresses(vif, v);
 	v->vif.state = &v->state;
 	if (p != NULL && p->state != PORT_FREE)
 		describe_port(ctl, p, v);
@@ -498,15 +763,57 @@ vif_describe_entry(const struct ctl *ctl, const void *entry, struct call *call)
 	call_object(call, &view.vif.base);
 }
 
+/* Who counts: a slot, an agent, or the primary's io thread. */
+struct vif_shares {
+	Vrouter__Vif__Share share[HANDS_MAX];
+	Vrouter__Vif__Share *list[HANDS_MAX];
+};
+
+static void
+describe_shares(const struct ctl *ctl, uint32_t id, struct vif_shares *s,
+		Vrouter__Vif__State *state)
+{
+	const struct slots *slots = ctl->tables.slots, *agents = ctl->tables.agents;
+	struct counters *counters = ctl->tables.counters;
+
+	state->shares = s->list;
+	for (uint32_t hand = 0; hand < counters->slots && hand < HANDS_MAX; hand++) {
+		const struct vif_counters *c = counters_at(counters, hand, id);
+		Vrouter__Vif__Share *share = &s->share[hand];
+
+		vrouter__vif__share__init(share);
+		if (hand < slots->n) {
+			share->by_case = VROUTER__VIF__SHARE__BY_SLOT;
+			share->slot = slots->s[hand].id;
+		} else if (hand < slots->n + agents->n) {
+			share->by_case = VROUTER__VIF__SHARE__BY_AGENT;
+			share->agent = agents->s[hand - slots->n].id;
+		}
+		share->rx_packets = c->rx_packets;
+		share->rx_bytes = c->rx_bytes;
+		share->tx_packets = c->tx_packets;
+		share->tx_bytes = c->tx_bytes;
+		share->rx_errors = c->rx_errors;
+		share->tx_errors = c->tx_errors;
+		for (int i = 0; i < DROPS; i++)
+			share->drops += c->drops[i];
+		s->list[state->n_shares++] = share;
+	}
+}
+
 static int
 vif_get(struct ctl *ctl, const ProtobufCMessage *object, struct call *call)
 {
 	const Vrouter__Vif *m = (const Vrouter__Vif *)object;
 	const struct vif *vif = vif_lookup(ctl->tables.vifs, m->id);
+	struct vif_shares shares;
+	struct vif_view view;
 
 	if (vif == NULL)
 		return refuse(call_refusal(call), ENOENT, "id", "it does not exist");
-	vif_describe_entry(ctl, vif, call);
+	vif_describe(ctl, vif, &view);
+	describe_shares(ctl, vif->id, &shares, &view.state);
+	call_object(call, &view.vif.base);
 	return 0;
 }
 
@@ -533,6 +840,7 @@ vif_list(struct ctl *ctl, const ProtobufCMessage *filter, uint64_t *cursor, uint
 
 const struct object_kind object_vif = {
     .put = vif_put,
+    .modify = vif_modify,
     .remove = vif_remove,
     .get = vif_get,
     .list = vif_list,

@@ -12,6 +12,7 @@
 
 struct conf;
 struct ctl;
+struct tables;
 struct vif;
 
 /*
@@ -21,6 +22,9 @@ struct vif;
  */
 int vif_parse(const Vrouter__Vif *m, const struct conf *conf, struct vif *vif,
 	      struct port_wish *wish, struct refusal *r);
+
+/* Stages the removal of a vif, with all that says something of it. As idtab_stage_del(). */
+int vif_stage_del(struct tables *t, uint32_t id);
 
 /* Index of the living port of this name, or -ENOENT. */
 int64_t vif_find_port(const struct ctl *ctl, const char *name);

@@ -4,6 +4,7 @@
 
 #include "common/counters.h"
 #include "common/vif.h"
+#include "common/vif_roles.h"
 
 static Vrouter__Vif__Tap tap;
 static Vrouter__Vif__Device device;
@@ -309,6 +310,231 @@ what_is_wrong_is_named(void **state)
 	assert_int_equal(test_ctl.tables.vifs->used, 0);
 }
 
+/* What forwarding does not know, or what makes no sense for a type; each in words. */
+static void
+what_is_not_for_this_type_is_named(void **state)
+{
+	static Vrouter__Vif__Flag mirror[] = {VROUTER__VIF__FLAG__L2,
+					      VROUTER__VIF__FLAG__MIRROR_TX};
+	static Vrouter__Vif__Flag none_and_more[] = {VROUTER__VIF__FLAG__FLAG_NONE,
+						     VROUTER__VIF__FLAG__POLICY};
+	static uint8_t bytes[5];
+	static uint32_t two[] = {2, 3}, itself[] = {1}, far[] = {50};
+	static Vrouter__Vif__Tap a_tap;
+	static Vrouter__Vif__Device a_device;
+	static char empty[1];
+	const Vrouter__Result__Code INVALID = VROUTER__RESULT__CODE__INVALID;
+	const Vrouter__Result__Code UNSUPPORTED = VROUTER__RESULT__CODE__UNSUPPORTED;
+	const struct {
+		Vrouter__Vif m;
+		Vrouter__Result__Code code;
+		const char *field, *words;
+	} cases[] = {
+	    {{.type = VROUTER__VIF__TYPE__VLAN}, UNSUPPORTED, "type", "type vlan is not supported"},
+	    {{.type = VROUTER__VIF__TYPE__MONITORING}, UNSUPPORTED, "type", "type monitoring"},
+	    {{.type = VROUTER__VIF__TYPE__AGENT, .transport_case = 8, {.tap = &a_tap}},
+	     INVALID,
+	     "type",
+	     "type agent has no transport"},
+	    {{.type = VROUTER__VIF__TYPE__HOST, .transport_case = 9, {.device = &a_device}},
+	     INVALID,
+	     "type",
+	     "type host has a tap"},
+	    {{.type = 1, .n_flags = 2, .flags = mirror},
+	     UNSUPPORTED,
+	     "flags",
+	     "flag mirror_tx is not supported: there is no mirroring here yet"},
+	    {{.type = 1, .n_flags = 2, .flags = none_and_more}, INVALID, "flags", "stands alone"},
+	    {{.type = 1, .vlan = 5}, INVALID, "vlan", "vlan is for type physical"},
+	    {{.type = 2, .vlan = 4095}, INVALID, "vlan", "vlan 4095 is above 4094"},
+	    {{.type = 1, .ip = {5, bytes}}, INVALID, "ip", "ip has 5 bytes, not 4"},
+	    {{.type = 1, .ip6 = {4, bytes}}, INVALID, "ip6", "ip6 has 4 bytes, not 16"},
+	    {{.type = 2, .n_cross_connect = 2, .cross_connect = two},
+	     UNSUPPORTED,
+	     "cross_connect",
+	     "2 vifs in cross_connect are not supported"},
+	    {{.type = 2, .n_cross_connect = 1, .cross_connect = itself},
+	     INVALID,
+	     "cross_connect",
+	     "with itself"},
+	    {{.type = 2, .n_cross_connect = 1, .cross_connect = far},
+	     INVALID,
+	     "cross_connect",
+	     "cross_connect 50 is above 49"},
+	};
+
+	(void)state;
+	vrouter__vif__tap__init(&a_tap);
+	vrouter__vif__device__init(&a_device);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		Vrouter__Vif m = cases[i].m, init = VROUTER__VIF__INIT;
+
+		m.base = init.base;
+		m.name = empty;
+		m.has_id_case = 1;
+		m.id = 1;
+		assert_refused(ask(VROUTER__OP__ADD, "vif", &m), cases[i].code, cases[i].field,
+			       cases[i].words);
+	}
+	assert_int_equal(test_ctl.tables.vifs->used, 0);
+}
+
+/* Every flag that is supported is kept and said again. */
+static void
+flags_are_read_back(void **state)
+{
+	const struct {
+		Vrouter__Vif__Flag flag;
+		uint32_t bits;
+	} cases[] = {
+#define VIF_FLAG(NAME, bit, name, text) {VROUTER__VIF__FLAG__##NAME, VIF_FLAG_##NAME},
+#define VIF_FLAG_LATER(NAME, number, name, text)
+#include "common/vif_flags.def"
+#undef VIF_FLAG
+#undef VIF_FLAG_LATER
+	};
+	const uint32_t both = VIF_FLAG_L2 | VIF_FLAG_L3;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		Vrouter__Vif m = plain(9, "flagged");
+		Vrouter__Vif__Flag flag = cases[i].flag;
+		uint32_t bits = cases[i].bits;
+
+		m.n_flags = 1;
+		m.flags = &flag;
+		assert_ok(ask(VROUTER__OP__ADD, "vif", &m));
+		assert_int_equal(vif_lookup(test_ctl.tables.vifs, 9)->flags,
+				 (bits & both) != 0 ? bits : bits | both);
+		assert_ok(ask(VROUTER__OP__GET, "vif", &m));
+		assert_int_equal(answered_object(0)->vif->n_flags, 1);
+		assert_int_equal(answered_object(0)->vif->flags[0], flag);
+		assert_ok(ask(VROUTER__OP__DEL, "vif", &m));
+	}
+}
+
+static void
+set_changes_what_is_given_and_nothing_else(void **state)
+{
+	Vrouter__Vif__Flag flags[] = {VROUTER__VIF__FLAG__POLICY, VROUTER__VIF__FLAG__L3};
+	Vrouter__Vif__Flag none[] = {VROUTER__VIF__FLAG__FLAG_NONE};
+	static uint8_t ip[4] = {10, 0, 0, 1};
+	uint32_t other = 7;
+	Vrouter__Vif m = on_tap(2, "red-2"), change = VROUTER__VIF__INIT;
+	struct vif before, after;
+
+	(void)state;
+	change.has_id_case = VROUTER__VIF__HAS_ID_ID;
+	change.id = 2;
+	change.n_flags = 2;
+	change.flags = flags;
+	assert_refused(ask(VROUTER__OP__SET, "vif", &change), VROUTER__RESULT__CODE__NOT_FOUND,
+		       "id", "it does not exist");
+	m.vrf = 3;
+	m.mtu = 2000;
+	assert_ok(ask(VROUTER__OP__ADD, "vif", &m));
+	before = *vif_lookup(test_ctl.tables.vifs, 2);
+
+	assert_ok(ask(VROUTER__OP__SET, "vif", &change));
+	after = *vif_lookup(test_ctl.tables.vifs, 2);
+	assert_int_equal(after.flags, VIF_FLAG_POLICY | VIF_FLAG_L3);
+	after.flags = before.flags;
+	assert_memory_equal(&after, &before, sizeof(after));
+
+	change.n_flags = 1;
+	change.flags = none;
+	change.ip.data = ip;
+	change.ip.len = sizeof(ip);
+	change.cross_connect = &other;
+	change.n_cross_connect = 1;
+	assert_ok(ask(VROUTER__OP__SET, "vif", &change));
+	after = *vif_lookup(test_ctl.tables.vifs, 2);
+	assert_int_equal(after.flags, VIF_FLAG_L2 | VIF_FLAG_L3);
+	assert_memory_equal(&after.ip_be, ip, sizeof(ip));
+	assert_int_equal(after.cross_connect, 7);
+	assert_int_equal(after.mtu, 2000);
+
+	change.type = VROUTER__VIF__TYPE__HOST;
+	assert_refused(ask(VROUTER__OP__SET, "vif", &change), VROUTER__RESULT__CODE__INVALID,
+		       "type", "type cannot be changed");
+	assert_int_equal(fake_primary.n_adds, 1);
+	assert_ok(ask(VROUTER__OP__DEL, "vif", &m));
+}
+
+/* The host's, the agent's, the uplink's id, each 0 for none, else one more. */
+static void
+assert_roles(uint64_t host, uint64_t agent, uint64_t uplink)
+{
+	const struct vif_roles *roles = test_ctl.tables.vif_roles;
+
+	assert_int_equal(roles->host, host);
+	assert_int_equal(roles->agent, agent);
+	assert_int_equal(roles->uplink, uplink);
+}
+
+static Vrouter__Vif
+of_type(uint32_t id, Vrouter__Vif__Type type)
+{
+	Vrouter__Vif m = plain(id, "");
+
+	m.type = type;
+	return m;
+}
+
+static void
+host_agent_and_uplink_are_known(void **state)
+{
+	Vrouter__Vif__Flag carries = VROUTER__VIF__FLAG__VHOST_PHYSICAL;
+	Vrouter__Vif host = of_type(0, VROUTER__VIF__TYPE__HOST);
+	Vrouter__Vif agent = of_type(4, VROUTER__VIF__TYPE__AGENT);
+	Vrouter__Vif second = of_type(5, VROUTER__VIF__TYPE__AGENT);
+	Vrouter__Vif up = of_type(6, VROUTER__VIF__TYPE__PHYSICAL);
+	Vrouter__Vif up2 = of_type(7, VROUTER__VIF__TYPE__PHYSICAL);
+	Vrouter__Reset reset = VROUTER__RESET__INIT;
+
+	(void)state;
+	assert_roles(0, 0, 0);
+	assert_ok(ask(VROUTER__OP__ADD, "vif", &host));
+	assert_ok(ask(VROUTER__OP__ADD, "vif", &agent));
+	assert_ok(ask(VROUTER__OP__ADD, "vif", &agent));
+	assert_roles(1, 5, 0);
+	assert_refused(ask(VROUTER__OP__ADD, "vif", &second), VROUTER__RESULT__CODE__EXISTS, "type",
+		       "vif 4 is of type agent already");
+	assert_ok(ask(VROUTER__OP__ADD, "vif", &up));
+	assert_ok(ask(VROUTER__OP__ADD, "vif", &up2));
+	assert_roles(1, 5, 7);
+	up2.n_flags = 1;
+	up2.flags = &carries;
+	up2.type = VROUTER__VIF__TYPE__TYPE_UNSET;
+	assert_ok(ask(VROUTER__OP__SET, "vif", &up2));
+	assert_roles(1, 5, 8);
+	assert_ok(ask(VROUTER__OP__DEL, "vif", &agent));
+	assert_roles(1, 0, 8);
+	assert_ok(ask(VROUTER__OP__ADD, "vif", &second));
+	assert_roles(1, 6, 8);
+	assert_ok(ask(VROUTER__OP__DEL, "vif", &up2));
+	assert_roles(1, 6, 7);
+	reset.tables = true;
+	assert_ok(ask(VROUTER__OP__SET, "reset", &reset));
+	assert_roles(0, 0, 0);
+}
+
+static void
+the_hosts_tap_has_the_vifs_mac(void **state)
+{
+	static uint8_t mac[6] = {2, 0, 0, 0, 0, 9};
+	Vrouter__Vif m = on_tap(1, "vhost0");
+
+	(void)state;
+	m.type = VROUTER__VIF__TYPE__HOST;
+	m.mac.data = mac;
+	m.mac.len = sizeof(mac);
+	assert_ok(ask(VROUTER__OP__ADD, "vif", &m));
+	assert_int_equal(fake_primary.wish.flags, PORT_HOST);
+	assert_non_null(fake_primary.wish.mac);
+	assert_ok(ask(VROUTER__OP__DEL, "vif", &m));
+}
+
 #define TEST(name) cmocka_unit_test_setup(name, no_requests_yet)
 
 int
@@ -326,6 +552,11 @@ main(void)
 	    TEST(a_client_that_leaves_does_not_stop_its_request),
 	    TEST(a_new_vif_counts_from_zero),
 	    TEST(what_is_wrong_is_named),
+	    TEST(what_is_not_for_this_type_is_named),
+	    TEST(flags_are_read_back),
+	    TEST(set_changes_what_is_given_and_nothing_else),
+	    TEST(host_agent_and_uplink_are_known),
+	    TEST(the_hosts_tap_has_the_vifs_mac),
 	};
 
 	return cmocka_run_group_tests(tests, router_open, router_close);

@@ -139,9 +139,7 @@ sweep_vifs(struct ctl *ctl, const struct sweep *what, uint64_t *cursor, struct c
 		if (vif == NULL || !doomed(what, t->vif_owner[id]))
 			continue;
 		port = vif->port;
-		rc = idtab_stage_del(t->vif_writer, t->batch, (uint32_t)id);
-		if (rc == 0)
-			rc = tables_stage_owner(t, &t->vif_owner[id], 0);
+		rc = vif_stage_del(t, (uint32_t)id);
 		rc = decide(ctl, rc);
 		*cursor = cursor_at(VIFS, id + (rc == 0));
 		if (rc < 0)

@@ -33,6 +33,7 @@ tables_find(struct tables *t, const struct region *region, struct fault *f)
 	    {"ports", (void **)&t->ports},
 	    {"grace", (void **)&t->qsbr},
 	    {"vif", (void **)&t->vifs},
+	    {"vif-roles", (void **)&t->vif_roles},
 	    {"nexthop", (void **)&t->nexthops},
 	    {"bridge", (void **)&t->bridge},
 	    {"counters", (void **)&t->counters},
@@ -119,6 +120,8 @@ tables_count_vif(const struct tables *t, uint32_t vif, struct vif_counters *sum)
 	sum->rx_bytes -= b->rx_bytes;
 	sum->tx_packets -= b->tx_packets;
 	sum->tx_bytes -= b->tx_bytes;
+	sum->rx_errors -= b->rx_errors;
+	sum->tx_errors -= b->tx_errors;
 	for (int i = 0; i < DROPS; i++)
 		sum->drops[i] -= b->drops[i];
 }
@@ -145,6 +148,10 @@ tables_stage_reset(struct tables *t, uint32_t vif)
 		rc = stage_counter(t, &b->tx_packets, now.tx_packets);
 	if (rc == 0)
 		rc = stage_counter(t, &b->tx_bytes, now.tx_bytes);
+	if (rc == 0)
+		rc = stage_counter(t, &b->rx_errors, now.rx_errors);
+	if (rc == 0)
+		rc = stage_counter(t, &b->tx_errors, now.tx_errors);
 	for (int i = 0; i < DROPS && rc == 0; i++)
 		rc = stage_counter(t, &b->drops[i], now.drops[i]);
 	return rc;

@@ -31,6 +31,7 @@ struct route_writer;
 struct rte_rcu_qsbr;
 struct slots;
 struct vif_counters;
+struct vif_roles;
 
 struct tables {
 	/* shared */
@@ -40,6 +41,7 @@ struct tables {
 	struct ports *ports;
 	struct rte_rcu_qsbr *qsbr;
 	struct idtab *vifs;
+	struct vif_roles *vif_roles;
 	struct idtab *nexthops;
 	struct bridge *bridge;
 	struct route_table *routes;

@@ -194,7 +194,9 @@ tap_make(struct primary *p, uint32_t index, bool again, struct fault *f)
 		port->mtu = TAP_MTU_DEFAULT;
 	l->n_fds = again ? tap_rescue(p, port, l->fds) : 0;
 	if (l->n_fds == 0) {
-		rc = tap_port_open(port->name, port->queues, port->mtu, !again, l->fds, f);
+		rc = tap_port_open(port->name, port->queues, port->mtu,
+				   (port->flags & PORT_HOST) != 0 ? port->mac : NULL, !again,
+				   l->fds, f);
 		if (rc < 0)
 			return rc;
 		l->n_fds = port->queues;

@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <net/if.h>
+#include <net/if_arp.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -110,7 +111,7 @@ steer_by_hash(int fd, const char *name)
 }
 
 static int
-set_up(const char *name, uint32_t mtu, struct fault *f)
+set_up(const char *name, uint32_t mtu, const uint8_t *mac, struct fault *f)
 {
 	int sock = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	struct ifreq ifr = {0};
@@ -123,6 +124,14 @@ set_up(const char *name, uint32_t mtu, struct fault *f)
 	if (ioctl(sock, SIOCSIFMTU, &ifr) < 0) {
 		rc = fault_set(f, errno, "tap %s: MTU %u: %s", name, mtu, strerror(errno));
 		goto out;
+	}
+	if (mac != NULL) {
+		ifr.ifr_hwaddr.sa_family = ARPHRD_ETHER;
+		memcpy(ifr.ifr_hwaddr.sa_data, mac, 6);
+		if (ioctl(sock, SIOCSIFHWADDR, &ifr) < 0) {
+			rc = fault_set(f, errno, "tap %s: MAC: %s", name, strerror(errno));
+			goto out;
+		}
 	}
 	if (ioctl(sock, SIOCGIFFLAGS, &ifr) < 0) {
 		rc = fault_set(f, errno, "tap %s: %s", name, strerror(errno));
@@ -137,8 +146,8 @@ out:
 }
 
 int
-tap_port_open(const char *name, uint32_t queues, uint32_t mtu, bool fresh, int *fds,
-	      struct fault *f)
+tap_port_open(const char *name, uint32_t queues, uint32_t mtu, const uint8_t *mac, bool fresh,
+	      int *fds, struct fault *f)
 {
 	bool existed = tap_port_exists(name);
 	uint32_t n;
@@ -154,7 +163,7 @@ tap_port_open(const char *name, uint32_t queues, uint32_t mtu, bool fresh, int *
 	}
 	if (queues > 1)
 		steer_by_hash(fds[0], name);
-	rc = set_up(name, mtu, f);
+	rc = set_up(name, mtu, mac, f);
 	if (rc < 0)
 		goto close_queues;
 	return 0;

@@ -19,11 +19,11 @@ enum { TAP_MTU_DEFAULT = 1514 }; /* as vif.mtu: Ethernet header included */
 int tap_port_name_check(const char *name, struct fault *f);
 /*
  * Opens 'queues' descriptors of interface 'name', making it if it is not there, with link up and
- * the MTU ('mtu' includes the Ethernet header). 'fresh': an interface that is there belongs to
- * somebody else, and is refused.
+ * the MTU ('mtu' includes the Ethernet header) and, unless it is NULL, this MAC. 'fresh': an
+ * interface that is there belongs to somebody else, and is refused.
  */
-int tap_port_open(const char *name, uint32_t queues, uint32_t mtu, bool fresh, int *fds,
-		  struct fault *f);
+int tap_port_open(const char *name, uint32_t queues, uint32_t mtu, const uint8_t *mac, bool fresh,
+		  int *fds, struct fault *f);
 /*
  * Copies descriptors of interface 'name' out of another process, which may be stopped. Finds it
  * wherever it was moved to. Returns how many of 'max'.

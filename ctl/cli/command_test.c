@@ -411,9 +411,8 @@ failures_say_what_and_why(void **state)
 	    {"moon list", NULL, EXIT_USAGE,
 	     "vrctl: there is no object \"moon\"; there are hello, status, ..."},
 	    {"vif", NULL, EXIT_USAGE,
-	     "vrctl: vif: a verb is missing; there are add, del, get, list, watch; `vrctl help "
-	     "vif` "
-	     "shows more\n"},
+	     "vrctl: vif: a verb is missing; there are add, set, del, get, list, watch; `vrctl "
+	     "help vif` shows more\n"},
 	    {"log put", NULL, EXIT_USAGE,
 	     "vrctl: log: there is no verb \"put\"; there are set, get, list; `vrctl help log` "
 	     "shows more\n"},
