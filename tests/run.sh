@@ -13,8 +13,9 @@ usage() {
 usage: sudo tests/run.sh [--list] [PATTERN]
 
 Installs missing packages, builds with warnings as errors, and runs every test: unit tests, also
-under the address and the undefined-behaviour sanitizer, packet tests, system tests with real
-processes, kills, and the demo. With PATTERN only those whose name, as --list shows it, contains it.
+under the address and the undefined-behaviour sanitizer, fuzz targets (60 s each, or FUZZ_SECONDS),
+packet tests, system tests with real processes, kills, and the demo. With PATTERN only those whose
+name, as --list shows it, contains it.
 Needs root, 2 cores, and 1 GB of memory for hugepages, which are given back.
 END
 }
@@ -65,6 +66,10 @@ unit_undefined_run() { build WERROR=1 SAN=undefined check-unit T="$1"; }
 unit_deaths_list() { unit_list | grep kill; }
 unit_deaths_run() { build WERROR=1 FLAVOUR=fault check-unit T="${1:-kill}"; }
 
+# FUZZ_SECONDS= is how long each target runs.
+fuzz_list() { "$here/fuzz/run.sh" --list; }
+fuzz_run() { build WERROR=1 fuzz && "$here/fuzz/run.sh" "$1"; }
+
 packet_list() { sed -n 's/^\t *[A-Z_]*TEST(\([a-z0-9_]*\)),$/\1/p' "$here"/packet/*_test.c; }
 packet_run() {
 	"$here/packet/run.sh" 2>&1 | of_cmocka
@@ -96,7 +101,7 @@ system_run() {
 demo_list() { echo "the whole show holds"; }
 demo_run() { "$repo/deploy/demo.sh" --check; }
 
-stages='unit unit_address unit_undefined unit_deaths packet system demo'
+stages='unit unit_address unit_undefined unit_deaths fuzz packet system demo'
 
 # Names of a stage's tests that contain the pattern, as --list shows them.
 stage_tests() { "$1_list" 2>/dev/null | sed "s|^|$1: |" | grep -F -- "$pattern"; }

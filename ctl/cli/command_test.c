@@ -431,7 +431,7 @@ failures_say_what_and_why(void **state)
 	     "table, "
 	     "vif\n"},
 	    {"nexthop watch", NULL, EXIT_USAGE,
-	     "vrctl: nexthop: there is no verb \"watch\"; there are "},
+	     "vrctl: nexthop: there is no verb \"watch\"; there are ..."},
 	    {"mempool audit all", NULL, EXIT_USAGE,
 	     "vrctl: mempool audit: \"all\" is too much; only `where` may follow\n"},
 	    {"dump all", NULL, EXIT_USAGE,
