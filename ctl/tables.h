@@ -18,6 +18,7 @@ struct bridge;
 struct bridge_writer;
 struct controllers;
 struct counters;
+struct drop_log;
 struct grace;
 struct idtab;
 struct idtab_writer;
@@ -46,6 +47,7 @@ struct tables {
 	struct bridge *bridge;
 	struct route_table *routes;
 	struct counters *counters;
+	struct drop_log *drop_log; /* by hand, as counters */
 	struct redo *redo;
 	struct vif_counters *baseline; /* by vif id: what had been counted before it was added */
 	struct controllers *controllers;

@@ -15,6 +15,7 @@
 
 #include "common/bridge.h"
 #include "common/counters.h"
+#include "common/drop_log.h"
 #include "common/hand.h"
 #include "common/handshake.h"
 #include "common/idtab.h"
@@ -127,6 +128,7 @@ struct worker {
 	const struct route_table *routes;
 	struct counters *counters;
 	struct vif_counters *count; /* this slot's, by vif id */
+	struct drop_log *drop_log;  /* this slot's; NULL: none */
 	uint32_t no_vif;            /* index of what has no vif */
 	uint32_t slot_index;
 	uint32_t n_ports;
@@ -151,6 +153,7 @@ struct worker {
 	bool chained;   /* some packet in hand has several segments */
 	bool from_ring; /* the packets in hand carry their incoming vif in pkt_meta */
 	uint32_t room;  /* mbufs that copies may still take in this loop */
+	struct drop_sampler sampler;
 	struct burst burst;
 };
 

@@ -82,6 +82,13 @@ flood_to_member(struct worker *w, struct burst *b, uint32_t i, const struct next
 	return DROP(NO_NEXTHOP);
 }
 
+static void
+drop_copy(struct worker *w, const struct burst *b, uint32_t i, enum drop why)
+{
+	count_drops(w, b->in_vif, why, 1);
+	drop_sampler_see(&w->sampler, why, "flood", b->in_vif, b->m[i]);
+}
+
 static struct verdict
 flood_one(struct worker *w, struct burst *b, uint32_t i)
 {
@@ -106,7 +113,7 @@ flood_one(struct worker *w, struct burst *b, uint32_t i)
 		if (!verdict_is_drop(v))
 			continue;
 		if (verdict_is_drop(result))
-			count_drops(w, b->in_vif, verdict_drop(v), 1);
+			drop_copy(w, b, i, verdict_drop(v));
 		else
 			result = v;
 	}

@@ -199,6 +199,8 @@ worker_first(struct worker *w)
 	pool_thread_hand(0, &w->hand->epoch);
 }
 
+static struct drop_log drop_log;
+
 static void
 tables_reset(struct worker *w)
 {
@@ -238,6 +240,17 @@ tables_reset(struct worker *w)
 	w->counters->slots = 1;
 	w->counters->vifs = IDS + 1;
 	w->count = counters_at(w->counters, 0, 0);
+	memset(&drop_log, 0, sizeof(drop_log));
+	w->drop_log = &drop_log;
+	drop_sampler_init(&w->sampler, w->drop_log, 1, 1);
+}
+
+const struct dropped_packet *
+rig_dropped(void)
+{
+	static struct dropped_packet copy;
+
+	return drop_log_read(&drop_log, drop_log.next - 1, &copy) ? &copy : NULL;
 }
 
 void

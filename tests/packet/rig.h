@@ -80,6 +80,8 @@ struct rte_ring *rig_ring_from_peer(void);
 void rig_pool_drain(uint32_t left);
 void rig_pool_refill(void);
 
+/* The packet kept last in the drop log, NULL: none. Lives until the next is kept. */
+const struct dropped_packet *rig_dropped(void);
 uint64_t rig_drops(uint32_t vif, enum drop why);
 /* Of all vifs together. */
 uint64_t rig_drops_all(enum drop why);
