@@ -60,6 +60,9 @@ struct burst {
 	uint32_t len[BURST_MAX];
 	/* input, and who moves a packet to another VRF */
 	uint32_t vrf[BURST_MAX];
+	/* input clears it; decap: bit i, packet i came out of a tunnel, whose source was this */
+	uint64_t tunneled;
+	uint32_t outer_source_be[BURST_MAX];
 	/* bridge, route4, route6, and composites for their members: what a tunnel shall carry */
 	uint32_t label[BURST_MAX]; /* MPLS label or VNI, or NEXTHOP_NO_LABEL */
 	/* ip4, ip6; input clears it: bit i, packet i is routed, and not bridged */

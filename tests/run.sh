@@ -70,7 +70,7 @@ unit_deaths_run() { build WERROR=1 FLAVOUR=fault check-unit T="${1:-kill}"; }
 fuzz_list() { "$here/fuzz/run.sh" --list; }
 fuzz_run() { build WERROR=1 fuzz && "$here/fuzz/run.sh" "$1"; }
 
-packet_list() { sed -n 's/^\t *[A-Z_]*TEST(\([a-z0-9_]*\)),$/\1/p' "$here"/packet/*_test.c; }
+packet_list() { sed -n 's/^\t *[A-Z_]*TEST(\([a-z0-9_]*\)),$/\1/p' "$here"/packet/*.c; }
 packet_run() {
 	"$here/packet/run.sh" 2>&1 | of_cmocka
 	return "${PIPESTATUS[0]}"

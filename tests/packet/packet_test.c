@@ -21,6 +21,7 @@
 #include "common/offload.h"
 #include "common/pkt.h"
 #include "tests/packet/rig.h"
+#include "tests/packet/tunnel_cases.h"
 
 /*
  * The network of most tests: vif 1, 2, 3 on ports 1, 2, 3 in VRF 5, and an entry and nexthop for
@@ -1421,5 +1422,5 @@ main(void)
 
 	if (rig_eal() < 0)
 		return 1;
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, NULL, NULL) + tunnel_cases_run();
 }
