@@ -10,7 +10,6 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <stdbool.h>
 #include <stdlib.h>
 
 #include "common/fault_point.h"
@@ -196,7 +195,7 @@ slot_of(const struct redo_writer *w, uint64_t place)
 }
 
 static void
-index_add(struct redo_writer *w, uint32_t i)
+index_place(struct redo_writer *w, uint32_t i)
 {
 	uint32_t slot = slot_of(w, w->r->stores[i].where);
 
@@ -238,11 +237,21 @@ redo_stage(struct redo_writer *w, void *where, uint32_t width, uint64_t value, r
 	w->n++;
 	FAULT_POINT("redo after staged");
 	if (w->indexed)
-		index_add(w, w->n - 1);
+		index_place(w, w->n - 1);
 	for (uint32_t i = 0; !w->indexed && w->n > FEW && i < w->n; i++)
-		index_add(w, i);
+		index_place(w, i);
 	w->indexed = w->n > FEW;
 	return 0;
+}
+
+bool
+redo_find(const struct redo_writer *w, const void *where, uint32_t width, uint64_t *value)
+{
+	const struct redo_store *s = w->n != 0 ? find(w, place_of(w, where, width)) : NULL;
+
+	if (s != NULL)
+		*value = s->value;
+	return s != NULL;
 }
 
 uint64_t

@@ -17,6 +17,7 @@
 #ifndef COMMON_REDO_H
 #define COMMON_REDO_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -65,6 +66,8 @@ typedef void redo_done(void *table, void *where, uint64_t old, uint64_t value, i
  */
 int redo_stage(struct redo_writer *w, void *where, uint32_t width, uint64_t value, redo_done *done,
 	       void *table);
+/* Whether the place has a store staged, and which value it then has; else 'value' is left alone. */
+bool redo_find(const struct redo_writer *w, const void *where, uint32_t width, uint64_t *value);
 /* What will be there if the batch is committed now. */
 uint64_t redo_load(const struct redo_writer *w, const void *where, uint32_t width);
 /* Stores staged. */

@@ -26,7 +26,6 @@
 #include "common/conf.h"
 #include "common/controller.h"
 #include "common/counters.h"
-#include "common/drop_log.h"
 #include "common/fault_point.h"
 #include "common/grace.h"
 #include "common/idtab.h"

@@ -216,22 +216,24 @@ key_of(const struct route_record *r, uint32_t meta, struct route_key *key)
 
 uint32_t
 route_walk(const struct route_table *t, uint64_t *cursor, uint32_t look, uint32_t max,
-	   struct route_key *keys, uint64_t *values)
+	   struct route_key *keys, uint64_t *values, uint16_t *owners)
 {
 	uint64_t at = *cursor;
-	uint64_t end = at + look < t->capacity ? at + look : t->capacity;
+	uint64_t end = at + look < t->records ? at + look : t->records;
 	uint32_t n = 0;
 
 	for (; at < end && n < max; at++) {
-		const struct route_record *r = &route_records(t)[at];
-		uint32_t meta = __atomic_load_n(&r->meta, __ATOMIC_ACQUIRE);
+		const struct route_record *r = &route_record_array(t)[at];
+		uint64_t state = __atomic_load_n(&r->state, __ATOMIC_ACQUIRE);
 
-		if (meta == 0)
+		if (!state_is_live(state))
 			continue;
-		key_of(r, meta, &keys[n]);
-		values[n++] = route_values(t)[__atomic_load_n(&r->value, __ATOMIC_ACQUIRE)];
+		key_of(r, state_meta(state), &keys[n]);
+		if (owners != NULL)
+			owners[n] = route_owners(t)[at];
+		values[n++] = route_values(t)[state_value(state)];
 	}
-	*cursor = at < t->capacity ? at : UINT64_MAX;
+	*cursor = at < t->records ? at : UINT64_MAX;
 	return n;
 }
 
@@ -257,6 +259,7 @@ lay_out(struct route_table *t, uint32_t vrfs, uint32_t routes)
 	*t = (struct route_table){
 	    .vrfs = vrfs,
 	    .capacity = routes,
+	    .records = routes + routes / 64 + 64,
 	    .values = routes + routes / 16 + 64,
 	    .lines = (uint32_t)(((uint64_t)routes * TRIE_BYTES + TRIE_BYTES_LEAST) / CACHE_LINE),
 	};
@@ -264,8 +267,9 @@ lay_out(struct route_table *t, uint32_t vrfs, uint32_t routes)
 	t->roots_offset[1] = t->roots_offset[0] + roots;
 	t->values_offset = t->roots_offset[1] + roots;
 	t->records_offset = t->values_offset + line_up(t->values * sizeof(uint64_t));
-	t->lines_offset =
-	    t->records_offset + line_up((uint64_t)routes * sizeof(struct route_record));
+	t->owners_offset =
+	    t->records_offset + line_up((uint64_t)t->records * sizeof(struct route_record));
+	t->lines_offset = t->owners_offset + line_up(t->records * sizeof(uint16_t));
 }
 
 size_t

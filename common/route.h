@@ -5,9 +5,9 @@
  *
  * Readers walk a trie of each VRF, whose memory grows with the routes and not with the VRFs. The
  * routes as given lie beside it; the writer makes the trie from them. Each change of a route is
- * committed by one store; what it means for the trie follows, word by word, so a reader sees for an
- * address the route of before or of after. A writer may die on any line: the next one finds the
- * prefix that was being changed by name, and finishes.
+ * decided by one store, those of a batch together (redo.h); what it means for the trie follows, word
+ * by word, so a reader sees for an address the route of before or of after. A writer may die on any
+ * line: the next one finds the routes that the trie has not followed, and has it follow.
  */
 #ifndef COMMON_ROUTE_H
 #define COMMON_ROUTE_H
@@ -27,7 +27,7 @@ enum {
 };
 
 /*
- * A value: nexthop id in bits 0-31, MPLS label or VNI in bits 32-55, flags above. A route has
+ * A value: nexthop id in bits 0-31, MPLS label in bits 32-51, flags above. A route's value has
  * ROUTE_PRESENT set, so 0 is "no route". The other flags are the packet path's, and the table does
  * not look at them.
  */
@@ -43,7 +43,7 @@ enum {
 static inline uint64_t
 route_value(uint32_t nexthop, uint32_t label, uint64_t flags)
 {
-	return ROUTE_PRESENT | flags | (uint64_t)(label & 0xffffff) << 32 | nexthop;
+	return ROUTE_PRESENT | flags | (uint64_t)(label & 0xfffff) << 32 | nexthop;
 }
 static inline uint32_t
 route_value_nexthop(uint64_t value)
@@ -53,7 +53,7 @@ route_value_nexthop(uint64_t value)
 static inline uint32_t
 route_value_label(uint64_t value)
 {
-	return (uint32_t)(value >> 32) & 0xffffff;
+	return (uint32_t)(value >> 32) & 0xfffff;
 }
 
 /* --- readers --- */
@@ -111,6 +111,27 @@ int route_add(struct route_writer *w, const struct route_key *key, uint64_t valu
 /* What it covered is routed by the next shorter prefix. -ENOENT: absent; the rest as above. */
 int route_del(struct route_writer *w, const struct route_key *key);
 
+/*
+ * The same as a part of a batch (redo.h), each seeing those before it, and whose the route is. The
+ * table has the routes when the batch is committed; the tries follow with route_follow(). Errors as
+ * above, and -EFBIG: the log is full; -E2BIG: the batch replaces more than there are spare places
+ * for; -ENOMEM.
+ */
+struct redo_writer;
+int route_stage_add(struct route_writer *w, struct redo_writer *redo, const struct route_key *key,
+		    uint64_t value, uint16_t owner);
+int route_stage_del(struct route_writer *w, struct redo_writer *redo, const struct route_key *key);
+
+/* Changes decided so far. */
+uint64_t route_changes(const struct route_writer *w);
+/*
+ * Has the tries follow, by at most 'n' changes. 0: they have followed the first 'changes'; -EAGAIN:
+ * there is more to do; -ENOBUFS: room waits for a grace period, poll and try again; -ENOSPC: the
+ * tries have no room for what is left, which waits until other routes are deleted (batches are
+ * refused long before).
+ */
+int route_follow(struct route_writer *w, uint64_t changes, uint32_t n);
+
 /* Exactly this prefix; 0 and its value, or -ENOENT. */
 int route_get(const struct route_writer *w, const struct route_key *key, uint64_t *value);
 /*
@@ -123,10 +144,10 @@ int route_find(const struct route_writer *w, const struct route_key *key, struct
 /*
  * Dump: visits routes from *cursor on (start with 0) in no order, looks at no more than 'look'
  * places and stores no more than 'max' routes; sets *cursor to where to go on, or to UINT64_MAX at
- * the end. Returns how many were stored. A route that is there all the while is visited once. Only
- * for the writer's process, where no change happens meanwhile.
+ * the end. Returns how many were stored. A route that is there all the while is visited once.
+ * 'owners' may be NULL. Only for the writer's process, where no change happens meanwhile.
  */
 uint32_t route_walk(const struct route_table *t, uint64_t *cursor, uint32_t look, uint32_t max,
-		    struct route_key *keys, uint64_t *values);
+		    struct route_key *keys, uint64_t *values, uint16_t *owners);
 
 #endif

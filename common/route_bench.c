@@ -10,6 +10,7 @@
  */
 #include "common/route.c"        /* NOLINT(bugprone-suspicious-include) */
 #include "common/route_memory.c" /* NOLINT(bugprone-suspicious-include) */
+#include "common/route_records.c" /* NOLINT(bugprone-suspicious-include) */
 #include "common/route_trie.c"   /* NOLINT(bugprone-suspicious-include) */
 #include "common/route_writer.c" /* NOLINT(bugprone-suspicious-include) */
 

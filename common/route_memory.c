@@ -45,6 +45,7 @@ struct route_memory {
 	uint32_t head[ORDERS];
 	uint64_t free_lines;
 	uint64_t big_lines; /* those in blocks of BIG_ORDER and above */
+	uint64_t promised;
 	/* ring of the retired: [tail, sent) are deferred, [sent, next) are not yet */
 	uint32_t tail;
 	uint32_t sent;
@@ -145,7 +146,13 @@ route_memory_take(struct route_memory *m, uint32_t order)
 uint64_t
 route_memory_free_lines(const struct route_memory *m)
 {
-	return m->free_lines;
+	return m->free_lines > m->promised ? m->free_lines - m->promised : 0;
+}
+
+void
+route_memory_promise(struct route_memory *m, uint64_t lines)
+{
+	m->promised = lines;
 }
 
 /* --- values --- */
@@ -154,6 +161,12 @@ uint32_t
 route_memory_value(struct route_memory *m)
 {
 	return m->n_values > 0 ? m->values[--m->n_values] : 0;
+}
+
+void
+route_memory_value_back(struct route_memory *m, uint32_t value)
+{
+	m->values[m->n_values++] = value;
 }
 
 /* --- waiting for readers --- */
@@ -216,8 +229,7 @@ route_memory_flush(struct route_memory *m)
 static bool
 have(const struct route_memory *m, uint32_t lines, uint32_t retired)
 {
-	return m->swept && m->big_lines >= lines && m->n_values > 0 &&
-	       m->next - m->tail + retired <= RETIRED_MAX;
+	return m->swept && m->big_lines >= lines && m->next - m->tail + retired <= RETIRED_MAX;
 }
 
 int
@@ -233,6 +245,21 @@ route_memory_reserve(struct route_memory *m, uint32_t lines, uint32_t retired)
 	if (have(m, lines, retired))
 		return 0;
 	return !m->swept || m->next != m->tail ? -ENOBUFS : -ENOSPC;
+}
+
+int
+route_memory_reserve_value(struct route_memory *m)
+{
+	bool waits = m->next != m->tail;
+
+	if (m->n_values > 0)
+		return 0;
+	defer_retired(m);
+	if (waits && m->grace != NULL)
+		grace_settle(m->grace);
+	if (m->n_values > 0)
+		return 0;
+	return m->next != m->tail ? -ENOBUFS : -ENOSPC;
 }
 
 /* --- taking over from a writer --- */
@@ -276,6 +303,12 @@ void
 route_memory_mark_value(struct route_memory *m, uint32_t value)
 {
 	m->value_used[value] = 1;
+}
+
+bool
+route_memory_value_is_marked(const struct route_memory *m, uint32_t value)
+{
+	return m->value_used[value] != 0;
 }
 
 static void

@@ -19,7 +19,7 @@ struct route_memory;
 struct route_memory *route_memory_create(struct route_table *t, struct grace *grace);
 void route_memory_destroy(struct route_memory *m);
 
-/* In use; before the sweep. */
+/* In use; before the sweep. Value 0 stands for none. */
 void route_memory_mark(struct route_memory *m, uint32_t line, uint32_t order);
 void route_memory_mark_value(struct route_memory *m, uint32_t value);
 /* All that was not marked is free from now on: no reader may be looking at it any more. */
@@ -43,7 +43,16 @@ void route_memory_flush(struct route_memory *m);
 
 /* An index into values[] that is free, 0 if there is none. */
 uint32_t route_memory_value(struct route_memory *m);
+/* Gives one back that no reader has ever seen. */
+void route_memory_value_back(struct route_memory *m, uint32_t value);
+/* Whether it was marked; before the sweep. */
+bool route_memory_value_is_marked(const struct route_memory *m, uint32_t value);
+/* Whether there is one to be had; as route_memory_reserve(). */
+int route_memory_reserve_value(struct route_memory *m);
 
+/* Lines that changes to come will want: they count as taken for whoever could do with less. */
+void route_memory_promise(struct route_memory *m, uint64_t lines);
+/* But for the promised. */
 uint64_t route_memory_free_lines(const struct route_memory *m);
 
 #endif

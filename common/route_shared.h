@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The route table as it lies in the region; for route.c, route_memory.c, route_trie.c and
- * route_writer.c alone, and for the list of layouts.
+ * The route table as it lies in the region; for route*.c alone, and for the list of layouts.
  *
  * A trie is made of words of 32 bits ("slots"), each of which answers for all addresses that lead
  * to it: nothing (0), a leaf, or the node that goes on. Bytes of the address are consumed from the
@@ -63,36 +62,41 @@ struct route_root {
 	uint32_t fallback; /* leaf of the default route, or 0 */
 };
 
-/* A route as given. 'meta' is 0 when free, and the store that commits. */
+/* A route as given. The store of 'state' commits; the address is fixed while 'state' has a flag. */
 struct route_record {
 	uint64_t address[2]; /* memory order, masked */
-	uint32_t meta;       /* see ROUTE_META_LIVE */
-	uint32_t value;      /* index into values[] */
+	uint64_t state;      /* index into values[] (32-55), meta (0-31) */
 };
 
-/* meta: live (bit 31), family (30), prefix length (16-23), VRF (0-15) */
-#define ROUTE_META_LIVE (UINT32_C(1) << 31)
+/*
+ * meta: flags (31, 29), family (30), prefix length (16-23), VRF (0-15)
+ *
+ *   neither          free
+ *   LIVE and BEHIND  a route that is new or has a new value, and the trie does not say so yet
+ *   LIVE             a route
+ *   BEHIND           a route that was deleted, and the trie does not say so yet
+ */
+#define ROUTE_META_LIVE   (UINT32_C(1) << 31)
+#define ROUTE_META_BEHIND (UINT32_C(1) << 29)
+#define ROUTE_META_FLAGS  (ROUTE_META_LIVE | ROUTE_META_BEHIND)
 
-/* Followed, each at its offset, by roots, values, records and lines. */
+/* Followed, each at its offset, by roots, values, records, owners and lines. */
 struct route_table {
 	uint32_t vrfs;
-	uint32_t capacity;        /* routes; records has as many */
+	uint32_t capacity;        /* routes */
 	uint32_t values;          /* entries of values[]; 0 is "no route" */
 	uint32_t lines;           /* line 0 is never a node */
 	uint64_t roots_offset[2]; /* by family; one more than 'vrfs', which stays empty */
 	uint64_t values_offset;
 	uint64_t records_offset;
 	uint64_t lines_offset;
-	uint64_t reserved0;
+	uint64_t owners_offset; /* of the owners' tags, by record */
 	/* the writer writes: for people */
 	uint32_t used[2]; /* by family */
 	uint32_t refused;
 	uint32_t lines_used;
-	/* the writer's note of the prefix that it is changing */
-	uint64_t changing_address[2];
-	uint32_t changing_value; /* that goes with it, or 0 */
-	uint32_t changing_meta;  /* 0: none; stored last, cleared first */
-	uint32_t reserved1[6];
+	uint32_t records; /* places for routes: some to spare for batches that replace */
+	uint32_t reserved[11];
 } __attribute__((aligned(CACHE_LINE)));
 
 static inline struct route_root *
@@ -106,9 +110,14 @@ route_values(const struct route_table *t)
 	return (uint64_t *)((uintptr_t)t + t->values_offset);
 }
 static inline struct route_record *
-route_records(const struct route_table *t)
+route_record_array(const struct route_table *t)
 {
 	return (struct route_record *)((uintptr_t)t + t->records_offset);
+}
+static inline uint16_t *
+route_owners(const struct route_table *t)
+{
+	return (uint16_t *)((uintptr_t)t + t->owners_offset);
 }
 static inline void *
 route_line(const struct route_table *t, uint32_t line)
@@ -176,10 +185,42 @@ bitmap_runs(const struct route_bitmap *b)
 	return b->before[3] + (uint32_t)__builtin_popcountll(b->begins[3]);
 }
 
+static inline uint64_t
+state_make(uint32_t meta, uint32_t value)
+{
+	return (uint64_t)value << 32 | meta;
+}
+static inline uint32_t
+state_meta(uint64_t state)
+{
+	return (uint32_t)state;
+}
+static inline uint32_t
+state_value(uint64_t state)
+{
+	return (uint32_t)(state >> 32);
+}
+static inline bool
+state_is_live(uint64_t state)
+{
+	return (state & ROUTE_META_LIVE) != 0;
+}
+static inline bool
+state_is_behind(uint64_t state)
+{
+	return (state & ROUTE_META_BEHIND) != 0;
+}
+static inline bool
+state_is_free(uint64_t state)
+{
+	return (state & ROUTE_META_FLAGS) == 0;
+}
+
+/* Without flags: what the prefix is. */
 static inline uint32_t
 meta_make(uint32_t family, uint32_t length, uint32_t vrf)
 {
-	return ROUTE_META_LIVE | family << 30 | length << 16 | vrf;
+	return family << 30 | length << 16 | vrf;
 }
 static inline uint32_t
 meta_family(uint32_t meta)

@@ -7,8 +7,10 @@
 #ifndef FAULT_POINTS
 #define FAULT_POINTS
 #endif
+#include "common/redo.c"         /* NOLINT(bugprone-suspicious-include) */
 #include "common/route.c"        /* NOLINT(bugprone-suspicious-include) */
 #include "common/route_memory.c" /* NOLINT(bugprone-suspicious-include) */
+#include "common/route_records.c" /* NOLINT(bugprone-suspicious-include) */
 #include "common/route_trie.c"   /* NOLINT(bugprone-suspicious-include) */
 #include "common/route_writer.c" /* NOLINT(bugprone-suspicious-include) */
 
@@ -513,7 +515,7 @@ a_writer_dying_at_any_store_leaves_before_or_after(void **state)
 			}
 		}
 		assert_alike_around(t, &m, &k);
-		assert_int_equal(t->changing_meta, 0);
+		assert_int_equal(pending(w), 0);
 		assert_int_equal(route_used(t, 0) + route_used(t, 1), m.n);
 	}
 	assert_true(deaths > 2000);
@@ -521,6 +523,220 @@ a_writer_dying_at_any_store_leaves_before_or_after(void **state)
 	w = no_line_is_lost(t, w);
 	route_writer_destroy(w);
 	free(t);
+}
+
+/* --- batches --- */
+
+enum { STORES = 64, BATCH = 12 };
+
+/* A table and a log, as in the region. */
+static struct {
+	char *base;
+	size_t size;
+	struct redo *log;
+	struct route_table *t;
+	struct route_writer *w;
+	struct redo_writer *redo;
+} bt;
+
+static void
+batches_open(uint32_t routes)
+{
+	size_t log = (redo_size(STORES) + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE;
+
+	bt.size = log + route_table_size(VRFS, routes);
+	bt.base = aligned_alloc(CACHE_LINE, (bt.size + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE);
+	assert_non_null(bt.base);
+	memset(bt.base, 0, bt.size);
+	bt.log = (struct redo *)bt.base;
+	bt.t = (struct route_table *)(bt.base + log);
+	redo_init(bt.log, STORES);
+	route_table_init(bt.t, VRFS, routes);
+	bt.redo = redo_writer_create(bt.log, bt.base);
+	bt.w = route_writer_create(bt.t, NULL);
+}
+
+static void
+batches_close(void)
+{
+	redo_writer_destroy(bt.redo);
+	route_writer_destroy(bt.w);
+	free(bt.base);
+}
+
+static void
+batches_reopen(void)
+{
+	redo_writer_destroy(bt.redo);
+	route_writer_destroy(bt.w);
+	redo_roll_forward(bt.log, bt.base, bt.size);
+	bt.w = next_writer(bt.t);
+	bt.redo = redo_writer_create(bt.log, bt.base);
+}
+
+/* One change, staged and done to the model. */
+static void
+stage_any(struct model *m)
+{
+	struct route_key k = m->n > 0 && any(2) == 0 ? m->k[any(m->n)] : any_prefix(3);
+	bool there = model_find(m, &k) < m->n;
+	uint64_t value = any(2) == 0 && m->n < 300 ? route_value(any(40), 0, 0) : 0;
+
+	if (value != 0)
+		assert_int_equal(
+		    route_stage_add(bt.w, bt.redo, &k, value, (uint16_t)route_value_nexthop(value)),
+		    0);
+	else
+		assert_int_equal(route_stage_del(bt.w, bt.redo, &k), there ? 0 : -ENOENT);
+	model_set(m, &k, value);
+}
+
+static bool
+table_is(const struct model *m)
+{
+	struct route_key keys[400];
+	uint64_t values[400], cursor = 0;
+	uint16_t owners[400];
+	uint32_t n = route_walk(bt.t, &cursor, UINT32_MAX, 400, keys, values, owners);
+
+	for (uint32_t i = 0; i < n; i++) {
+		uint32_t at = model_find(m, &keys[i]);
+
+		if (at == m->n || m->value[at] != values[i] ||
+		    owners[i] != (uint16_t)route_value_nexthop(values[i]))
+			return false;
+	}
+	return n == m->n && route_used(bt.t, 0) + route_used(bt.t, 1) == n;
+}
+
+static void
+assert_followed(const struct model *m)
+{
+	assert_int_equal(route_follow(bt.w, route_changes(bt.w), UINT32_MAX), 0);
+	for (uint32_t i = 0; i < m->n; i++)
+		assert_alike(bt.t, m, &m->k[i]);
+	for (int i = 0; i < 20; i++) {
+		struct route_key a = any_address(3);
+
+		assert_alike(bt.t, m, &a);
+	}
+}
+
+static void
+a_batch_killed_at_any_store_is_whole_or_nothing(void **state)
+{
+	static struct model before, after;
+	volatile int deaths = 0, done = 0;
+
+	(void)state;
+	batches_open(ROUTES);
+	before.n = 0;
+	for (volatile int step = 0; step < 4000; step++) {
+		after = before;
+		if (setjmp(death) == 0) {
+			stores_left = any(2) != 0 ? 1 + (int)any(80) : 0;
+			for (uint32_t i = any(BATCH) + 1; i > 0; i--)
+				stage_any(&after);
+			if (any(4) == 0) {
+				stores_left = 0;
+				redo_abandon(bt.redo);
+				after = before;
+			} else {
+				redo_commit(bt.redo);
+			}
+			/* Others' batches may come before the tries have followed this one. */
+			route_follow(bt.w, route_changes(bt.w), any(BATCH));
+			stores_left = 0;
+			assert_true(table_is(&after));
+			before = after;
+		} else {
+			deaths++;
+			batches_reopen();
+			if (!table_is(&before)) {
+				assert_true(table_is(&after));
+				before = after;
+				done++;
+			}
+		}
+		if (any(3) == 0)
+			assert_followed(&before);
+	}
+	assert_true(deaths > 500);
+	assert_true(done > 100 && done < deaths - 100);
+	assert_followed(&before);
+	bt.w = no_line_is_lost(bt.t, bt.w);
+	batches_close();
+}
+
+/* Values too: what batches hold of them when they are given up is free again. */
+static void
+abandoned_batches_leave_all_that_was_free(void **state)
+{
+	(void)state;
+	batches_open(40);
+	for (uint32_t i = 0; i < 5000; i++) {
+		struct route_key k = {.length = 32, .address = {10, 0, 0, (uint8_t)(i % 40)}};
+
+		if (i % 40 == 0)
+			redo_abandon(bt.redo);
+		assert_int_equal(route_stage_add(bt.w, bt.redo, &k, route_value(i, 0, 0), 1), 0);
+		if (i % 3 == 0)
+			assert_int_equal(route_stage_del(bt.w, bt.redo, &k), 0);
+	}
+	redo_abandon(bt.redo);
+	for (uint32_t i = 0; i < 40; i++) {
+		struct route_key k = {.length = 32, .address = {10, 0, 0, (uint8_t)i}};
+
+		assert_int_equal(route_add(bt.w, &k, route_value(i, 0, 0)), 0);
+		assert_int_equal(nexthop_of(bt.t, 0, "10.0.0.0"), 0);
+	}
+	batches_close();
+}
+
+/* Without the room that is promised to them, routes wait for others to go. */
+static void
+routes_without_room_in_the_trie_wait_for_it(void **state)
+{
+	static struct model m;
+	uint32_t waited = 0;
+
+	(void)state;
+	batches_open(ROUTES);
+	route_writer_destroy(bt.w);
+	bt.t->lines = TRIE_LINES_MAX + 64;
+	lines_promised = 0;
+	bt.w = route_writer_create(bt.t, NULL);
+	m.n = 0;
+	for (uint32_t i = 0; i < 600; i++) {
+		struct route_key k = any_prefix(256);
+
+		if (route_stage_add(bt.w, bt.redo, &k, route_value(i, 0, 0), 1) == 0)
+			model_set(&m, &k, route_value(i, 0, 0));
+		if (i % 50 != 49)
+			continue;
+		redo_commit(bt.redo);
+		waited += route_follow(bt.w, route_changes(bt.w), UINT32_MAX) == -ENOSPC;
+	}
+	assert_true(waited > 0);
+	while (m.n > 20) {
+		struct route_key k = m.k[m.n - 1];
+		int rc = route_stage_del(bt.w, NULL, &k);
+
+		route_follow(bt.w, route_changes(bt.w), UINT32_MAX);
+		if (rc == -ENOSPC || rc == -ENOBUFS) {
+			/* What is full refuses deletions too: the table is opened anew. */
+			lines_promised = 0;
+			route_writer_destroy(bt.w);
+			bt.t->lines += 64;
+			bt.w = route_writer_create(bt.t, NULL);
+			continue;
+		}
+		assert_int_equal(rc, 0);
+		model_set(&m, &k, 0);
+	}
+	assert_followed(&m);
+	lines_promised = 4;
+	batches_close();
 }
 
 /* --- bursts, dumps, limits --- */
@@ -579,7 +795,7 @@ a_walk_in_small_steps_visits_every_route_once(void **state)
 		assert_int_equal(route_add(w, &k, route_value(i, 0, 0)), 0);
 	}
 	while (cursor != UINT64_MAX) {
-		uint32_t n = route_walk(t, &cursor, 64, 5, keys, values);
+		uint32_t n = route_walk(t, &cursor, 64, 5, keys, values, NULL);
 
 		for (uint32_t i = 0; i < n; i++) {
 			uint32_t at = keys[i].address[2] * 256u + keys[i].address[3];
@@ -812,6 +1028,9 @@ main(void)
 	    cmocka_unit_test(the_longest_entry_not_longer_than_asked_is_found),
 	    cmocka_unit_test(behaves_like_a_list),
 	    cmocka_unit_test(a_writer_dying_at_any_store_leaves_before_or_after),
+	    cmocka_unit_test(a_batch_killed_at_any_store_is_whole_or_nothing),
+	    cmocka_unit_test(abandoned_batches_leave_all_that_was_free),
+	    cmocka_unit_test(routes_without_room_in_the_trie_wait_for_it),
 	    cmocka_unit_test(a_burst_finds_what_single_lookups_find),
 	    cmocka_unit_test(a_walk_in_small_steps_visits_every_route_once),
 	    cmocka_unit_test(a_full_table_refuses_and_changes_nothing),

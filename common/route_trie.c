@@ -25,7 +25,11 @@ struct trie {
 	const struct route_table *t;
 	struct route_memory *m;
 	const struct route_change *c;
+	uint32_t *levelled; /* nodes that the change made all equal, and took away */
 };
+
+/* Of one change: as what is retired has a bound. Others stay until a change meets them. */
+enum { LEVELLED_MAX = 32 };
 
 /*
  * A node of up to so many runs is a BITMAP, of one line; with more it is DIRECT while memory is
@@ -256,6 +260,8 @@ node_lone(const struct trie *x, uint32_t node, const uint8_t *key, uint32_t miss
 	slot_expand(x, node, at, slots);
 	while (first < NODE_SLOTS && slots[first] == miss)
 		first++;
+	if (first == NODE_SLOTS)
+		return false;
 	while (first + n < NODE_SLOTS && slots[first + n] == slots[first])
 		n++;
 	for (uint32_t i = first + n; i < NODE_SLOTS; i++)
@@ -362,24 +368,47 @@ slots_cover(const struct trie *x, uint32_t *slots, uint32_t n)
 	}
 }
 
-/* The prefix covers all that is behind this slot. Nodes keep their shape. */
+/*
+ * What stands for a node now that it is covered: a leaf if all its slots are that, else itself. That
+ * happens when what made it a node has gone before, and had left the leaf that now covers.
+ */
+static uint32_t
+node_levelled(const struct trie *x, uint32_t node, const uint32_t *slots, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++)
+		if (slots[i] != x->c->leaf)
+			return node;
+	if (*x->levelled >= LEVELLED_MAX)
+		return node;
+	(*x->levelled)++;
+	node_retire(x, node);
+	return x->c->leaf;
+}
+
+/* The prefix covers all that is behind this slot. Nodes keep their shape, or go. */
 static uint32_t
 slot_cover(const struct trie *x, uint32_t slot)
 {
+	struct route_skip *s;
+	uint32_t *slots, n;
+
 	if (!slot_is_node(slot))
 		return concerns(x->c, slot) ? x->c->leaf : slot;
 	switch (slot_kind(slot)) {
 	case NODE_BITMAP:
-		slots_cover(x, bitmap_of(x, slot)->slot, bitmap_runs(bitmap_of(x, slot)));
-		break;
+		slots = bitmap_of(x, slot)->slot;
+		n = bitmap_runs(bitmap_of(x, slot));
+		slots_cover(x, slots, n);
+		return node_levelled(x, slot, slots, n);
 	case NODE_DIRECT:
 		slots_cover(x, slots_of(x, slot), NODE_SLOTS);
-		break;
+		return node_levelled(x, slot, slots_of(x, slot), NODE_SLOTS);
 	default:
-		slots_cover(x, &skip_of(x, slot)->match, 1);
-		slots_cover(x, &skip_of(x, slot)->miss, 1);
+		s = skip_of(x, slot);
+		slots_cover(x, &s->match, 1);
+		slots_cover(x, &s->miss, 1);
+		return s->miss == s->match ? node_levelled(x, slot, &s->match, 1) : slot;
 	}
-	return slot;
 }
 
 /* The change, done to the slots of a node at byte 'at', in which or behind which its prefix ends.
@@ -576,7 +605,8 @@ void
 route_trie_change(const struct route_table *t, struct route_memory *m, uint32_t *root,
 		  const struct route_change *c)
 {
-	const struct trie x = {t, m, c};
+	uint32_t levelled = 0;
+	const struct trie x = {t, m, c, &levelled};
 	uint32_t slot;
 
 	if (route_trie_is_wide(*root)) {
@@ -592,7 +622,7 @@ route_trie_change(const struct route_table *t, struct route_memory *m, uint32_t 
 void
 route_trie_widen(const struct route_table *t, struct route_memory *m, uint32_t *root)
 {
-	const struct trie x = {t, m, NULL};
+	const struct trie x = {t, m, NULL, NULL};
 	uint32_t line = route_memory_take(m, WIDE_ORDER);
 	uint32_t *wide = route_line(t, line), top[NODE_SLOTS], old = *root;
 
@@ -611,7 +641,7 @@ route_trie_widen(const struct route_table *t, struct route_memory *m, uint32_t *
 void
 route_trie_narrow(const struct route_table *t, struct route_memory *m, uint32_t *root)
 {
-	const struct trie x = {t, m, NULL};
+	const struct trie x = {t, m, NULL, NULL};
 	uint32_t old = *root, top[NODE_SLOTS];
 	const uint32_t *wide = slots_of(&x, old);
 	uint8_t key[16] = {0};
@@ -637,10 +667,12 @@ slots_mark(const struct trie *x, const uint32_t *slots, uint32_t n)
 void
 route_trie_mark(const struct route_table *t, struct route_memory *m, uint32_t slot)
 {
-	const struct trie x = {t, m, NULL};
+	const struct trie x = {t, m, NULL, NULL};
 
-	if (!slot_is_node(slot))
+	if (!slot_is_node(slot)) {
+		route_memory_mark_value(m, slot_value(slot));
 		return;
+	}
 	route_memory_mark(m, slot_line(slot), order_of(&x, slot));
 	switch (slot_kind(slot)) {
 	case NODE_BITMAP:

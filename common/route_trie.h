@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Changes of a route table's tries; for route_writer.c, in vr-ctl's writer thread.
+ * Changes of a route table's tries; for route_writer.c, in vr-ctl's main thread.
  */
 #ifndef COMMON_ROUTE_TRIE_H
 #define COMMON_ROUTE_TRIE_H
@@ -46,7 +46,7 @@ bool route_trie_is_wide(uint32_t root);
 void route_trie_widen(const struct route_table *t, struct route_memory *m, uint32_t *root);
 void route_trie_narrow(const struct route_table *t, struct route_memory *m, uint32_t *root);
 
-/* Marks the blocks of a trie as used. */
+/* Marks the blocks of a trie, and the values in it, as used. */
 void route_trie_mark(const struct route_table *t, struct route_memory *m, uint32_t root);
 
 #endif

@@ -1,19 +1,23 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The writer of the route table; called by vr-ctl's writer thread. It keeps the routes as given,
- * and has the tries follow them (route_trie.c).
+ * The writer of the route table; called by vr-ctl's main thread. It keeps the routes as given
+ * (route_records.c), and has the tries follow them (route_trie.c).
  *
  * Equal values are stored once, so that the few nexthops of many routes stay in a reader's cache: a
  * leaf holds an index into values[], and a value that no route has any more is used again after a
- * grace period. Which route is where, how often a value is used and what is free is known in the
- * writer's own memory, and found by a scan.
+ * grace period.
  *
- * The dead writer, store by store: a note says which prefix is being changed. The record's 'meta'
- * (or 'value', for a route that is there) is the commit; nothing before it is seen by anybody.
- * After it the trie follows, word by word. The next writer looks the noted prefix up among the
- * records and does the change of the trie again, to the end; a change done twice is a change done
- * once. Lines and values that nothing refers to are free. All of that waits for one grace period,
- * because readers may be where the last writer has just taken something away.
+ * A change is decided by the store of its record's state, which many changes share a redo log for.
+ * From then on it is "behind": the trie follows, word by word, one prefix after the other, in any
+ * order, for it is always made to say what the records say now. That is so for each address when no
+ * prefix is behind: the route in its slot is either the right one, or one that is gone and behind,
+ * or shorter than the right one, which then is behind itself.
+ *
+ * The dead writer, store by store: a record without a flag in its state is free, whatever is in it.
+ * The next writer finds the records that are behind and has the trie follow once more: done twice
+ * is done once. Lines and values that nothing refers to are free; a value that only slots refer to
+ * is, when nothing is behind any more. All of that waits for one grace period, because readers may
+ * be where the last writer has just taken something away.
  */
 #include "common/route.h"
 
@@ -25,7 +29,9 @@
 
 #include "common/fault_point.h"
 #include "common/grace.h"
+#include "common/redo.h"
 #include "common/route_memory.h"
+#include "common/route_records.h"
 #include "common/route_shared.h"
 #include "common/route_trie.h"
 
@@ -34,147 +40,48 @@
 static uint32_t wide_from = 64;
 enum { WIDE_SHARE = 4, WIDE_RETRY = 64 };
 
-enum { LENGTHS = 129, NO_RECORD = UINT32_MAX };
+/*
+ * Lines kept free for each change that is staged or behind. A new route takes at most a node and
+ * two skips, and a node that grows takes what many routes had not: four are enough unless most
+ * changes meet a node that is just full. If they all do, some routes wait: see route_follow().
+ */
+static uint32_t lines_promised = 4;
 
-/* An open hash of numbers, + 1; what they stand for is elsewhere. */
-struct index {
-	uint32_t *cell;
-	uint32_t mask;
+enum { SETTLED_FOLLOW = 64 };
+
+/* What is to follow: a record, and a value to be dropped after that. */
+struct behind {
+	uint32_t record; /* or ROUTE_NO_RECORD */
+	uint32_t value;  /* or 0 */
+};
+
+struct queue {
+	struct behind *ring;
+	uint32_t size; /* a power of two, or 0 */
+	uint64_t head, tail;
 };
 
 struct route_writer {
 	struct route_table *t;
 	struct route_memory *m;
+	struct route_records *records;
 	struct grace *grace;
 	bool settled;
-	struct index records; /* by prefix */
-	struct index values;  /* by value */
-	uint32_t *value_users;
-	uint32_t *free_records;
-	uint32_t n_free;
+	struct queue behind;
+	uint32_t staged;       /* records that the batch under way changes */
+	int32_t staged_routes; /* routes that it adds, or takes away */
+	uint32_t stuck;        /* tried in vain since a trie last followed */
 	uint32_t wides;
+	uint32_t widen_tries;
+	/* of the tries; a route that is behind after a death counts as in */
+	uint64_t *in_trie; /* a bit for each record */
 	uint32_t *vrf_routes[ROUTE_FAMILIES];
-	uint32_t lengths[ROUTE_FAMILIES][LENGTHS]; /* routes of each length */
 };
 
-/* A prefix as a record has it. */
-struct prefix {
-	uint64_t address[2];
-	uint32_t meta;
-};
-
-/* --- indices --- */
-
-static uint64_t
-mix(uint64_t a, uint64_t b)
+static struct route_record *
+record_at(const struct route_writer *w, uint32_t record)
 {
-	__uint128_t product =
-	    (__uint128_t)(a ^ UINT64_C(0x2d358dccaa6c78a5)) * (b ^ UINT64_C(0x8bb84b93962eacc9));
-
-	return (uint64_t)product ^ (uint64_t)(product >> 64);
-}
-
-static uint64_t
-prefix_hash(const uint64_t address[2], uint32_t meta)
-{
-	return mix(mix(address[0], address[1]), meta);
-}
-
-static uint64_t
-record_hash(const struct route_table *t, uint32_t record)
-{
-	const struct route_record *r = &route_records(t)[record];
-
-	return prefix_hash(r->address, r->meta);
-}
-
-static uint64_t
-value_hash(const struct route_table *t, uint32_t value)
-{
-	return mix(route_values(t)[value], 1);
-}
-
-static int
-index_init(struct index *x, uint32_t n)
-{
-	uint32_t cells = 64;
-
-	while (cells < n + n / 2)
-		cells *= 2;
-	x->mask = cells - 1;
-	x->cell = calloc(cells, sizeof(x->cell[0]));
-	return x->cell != NULL ? 0 : -ENOMEM;
-}
-
-static void
-index_add(struct index *x, uint64_t hash, uint32_t number)
-{
-	uint32_t at = (uint32_t)hash & x->mask;
-
-	while (x->cell[at] != 0)
-		at = (at + 1) & x->mask;
-	x->cell[at] = number + 1;
-}
-
-/* Closes the gap, so that no search ends before what it looks for (Knuth, volume 3, 6.4 R). */
-static void
-index_del(struct index *x, const struct route_table *t, uint64_t hash, uint32_t number,
-	  uint64_t (*hash_of)(const struct route_table *, uint32_t))
-{
-	uint32_t gap = (uint32_t)hash & x->mask, at;
-
-	while (x->cell[gap] != number + 1)
-		gap = (gap + 1) & x->mask;
-	for (at = (gap + 1) & x->mask; x->cell[at] != 0; at = (at + 1) & x->mask) {
-		uint32_t home = (uint32_t)hash_of(t, x->cell[at] - 1) & x->mask;
-
-		if (((at - home) & x->mask) < ((at - gap) & x->mask))
-			continue;
-		x->cell[gap] = x->cell[at];
-		gap = at;
-	}
-	x->cell[gap] = 0;
-}
-
-static uint32_t
-record_find(const struct route_writer *w, const struct prefix *p)
-{
-	uint32_t at = (uint32_t)prefix_hash(p->address, p->meta) & w->records.mask;
-
-	for (; w->records.cell[at] != 0; at = (at + 1) & w->records.mask) {
-		const struct route_record *r = &route_records(w->t)[w->records.cell[at] - 1];
-
-		if (r->meta == p->meta && r->address[0] == p->address[0] &&
-		    r->address[1] == p->address[1])
-			return w->records.cell[at] - 1;
-	}
-	return NO_RECORD;
-}
-
-static uint32_t
-value_find(const struct route_writer *w, uint64_t value)
-{
-	uint32_t at = (uint32_t)mix(value, 1) & w->values.mask;
-
-	for (; w->values.cell[at] != 0; at = (at + 1) & w->values.mask)
-		if (route_values(w->t)[w->values.cell[at] - 1] == value)
-			return w->values.cell[at] - 1;
-	return 0;
-}
-
-/* --- prefixes --- */
-
-static struct prefix
-prefix_of(uint32_t family, uint32_t vrf, uint32_t length, const void *address)
-{
-	struct prefix p = {.meta = meta_make(family, length, vrf)};
-	uint8_t bytes[16] = {0};
-
-	memcpy(bytes, address, (length + 7) / 8);
-	if (length % 8 != 0)
-		bytes[length / 8] &= (uint8_t)(0xff00 >> length % 8);
-	memcpy(p.address, bytes, sizeof(p.address));
-	return p;
+	return &route_record_array(w->t)[record];
 }
 
 static int
@@ -185,31 +92,63 @@ key_check(const struct route_writer *w, const struct route_key *key)
 	return key->vrf < w->t->vrfs ? 0 : -ERANGE;
 }
 
-static struct prefix
+static struct route_prefix
 key_prefix(const struct route_key *key)
 {
-	return prefix_of(key->family, key->vrf, key->length, key->address);
+	return route_prefix_make(key->family, key->vrf, key->length, key->address);
 }
 
-/* The longest route of at least 'least' bits that covers the prefix and has at most 'length' bits.
- */
-static uint32_t
-covering(const struct route_writer *w, const struct prefix *p, uint32_t least, uint32_t length)
+static struct route_prefix
+record_prefix(const struct route_record *r)
 {
-	uint32_t family = meta_family(p->meta);
+	struct route_prefix p = {.meta = state_meta(r->state) & ~ROUTE_META_FLAGS};
 
-	for (uint32_t n = length + 1; n-- > least;) {
-		struct prefix shorter;
-		uint32_t record;
+	memcpy(p.address, r->address, sizeof(p.address));
+	return p;
+}
 
-		if (w->lengths[family][n] == 0)
-			continue;
-		shorter = prefix_of(family, meta_vrf(p->meta), n, p->address);
-		record = record_find(w, &shorter);
-		if (record != NO_RECORD)
-			return record;
-	}
-	return NO_RECORD;
+/* --- what is behind --- */
+
+static uint64_t
+pending(const struct route_writer *w)
+{
+	return w->behind.tail - w->behind.head;
+}
+
+static int
+queue_reserve(struct queue *q, uint64_t more)
+{
+	uint64_t wanted = q->tail - q->head + more;
+	uint32_t size = q->size != 0 ? q->size : 1024;
+	struct behind *ring;
+
+	if (wanted <= q->size)
+		return 0;
+	while (size < wanted)
+		size *= 2;
+	ring = malloc(size * sizeof(*ring));
+	if (ring == NULL)
+		return -ENOMEM;
+	for (uint64_t i = q->head; i != q->tail; i++)
+		ring[i & (size - 1)] = q->ring[i & (q->size - 1)];
+	free(q->ring);
+	q->ring = ring;
+	q->size = size;
+	return 0;
+}
+
+/* Within what was reserved. */
+static void
+queue_push(struct queue *q, uint32_t record, uint32_t value)
+{
+	assert(q->tail - q->head < q->size);
+	q->ring[q->tail++ & (q->size - 1)] = (struct behind){record, value};
+}
+
+static struct behind
+queue_pop(struct queue *q)
+{
+	return q->ring[q->head++ & (q->size - 1)];
 }
 
 /* --- the trie follows the records --- */
@@ -217,156 +156,40 @@ covering(const struct route_writer *w, const struct prefix *p, uint32_t least, u
 static uint32_t
 record_leaf(const struct route_writer *w, uint32_t record)
 {
-	const struct route_record *r = &route_records(w->t)[record];
+	uint64_t state = record_at(w, record)->state;
 
-	return slot_leaf(meta_length(r->meta), r->value);
+	return slot_leaf(meta_length(state_meta(state)), state_value(state));
 }
 
 static void
-fallback_follow(struct route_writer *w, struct route_root *root, uint32_t record)
+fallback_follow(struct route_root *root, uint32_t leaf)
 {
-	uint32_t leaf = record != NO_RECORD ? slot_leaf(1, route_records(w->t)[record].value) : 0;
-
 	FAULT_POINT("route before fallback");
 	__atomic_store_n(&root->fallback, leaf, __ATOMIC_RELEASE);
 	FAULT_POINT("route after fallback");
 }
 
-/* Makes the trie say for this prefix what the records say. */
+/* Makes the trie say for this record's prefix what the records say. */
 static void
-trie_follow(struct route_writer *w, const struct prefix *p)
+trie_follow(struct route_writer *w, uint32_t record, const struct route_prefix *p)
 {
 	struct route_root *root = &route_roots(w->t, meta_family(p->meta))[meta_vrf(p->meta)];
 	struct route_change c = {.length = meta_length(p->meta)};
-	uint32_t record = record_find(w, p);
+	bool live = state_is_live(record_at(w, record)->state);
 
 	if (c.length == 0) {
-		fallback_follow(w, root, record);
+		fallback_follow(root,
+				live ? slot_leaf(1, state_value(record_at(w, record)->state)) : 0);
 		return;
 	}
 	memcpy(c.address, p->address, sizeof(c.address));
 	c.high = c.length;
-	if (record != NO_RECORD) {
-		c.leaf = record_leaf(w, record);
-	} else {
+	if (!live) {
 		c.low = c.length;
-		record = covering(w, p, 1, c.length - 1);
-		c.leaf = record != NO_RECORD ? record_leaf(w, record) : 0;
+		record = route_records_covering(w->records, p, 1, c.length - 1);
 	}
+	c.leaf = record != ROUTE_NO_RECORD ? record_leaf(w, record) : 0;
 	route_trie_change(w->t, w->m, &root->top, &c);
-}
-
-static void
-note(struct route_writer *w, const struct prefix *p, uint32_t value)
-{
-	struct route_table *t = w->t;
-
-	memcpy(t->changing_address, p->address, sizeof(t->changing_address));
-	t->changing_value = value;
-	FAULT_POINT("route before note");
-	__atomic_store_n(&t->changing_meta, p->meta, __ATOMIC_RELEASE);
-	FAULT_POINT("route after note");
-}
-
-static void
-note_clear(struct route_writer *w)
-{
-	FAULT_POINT("route before done");
-	__atomic_store_n(&w->t->changing_meta, 0, __ATOMIC_RELEASE);
-	FAULT_POINT("route after done");
-}
-
-/* --- values --- */
-
-static uint32_t
-value_hold(struct route_writer *w, uint64_t value)
-{
-	uint32_t v = value_find(w, value);
-
-	if (v == 0) {
-		v = route_memory_value(w->m);
-		__atomic_store_n(&route_values(w->t)[v], value, __ATOMIC_RELEASE);
-		index_add(&w->values, mix(value, 1), v);
-	}
-	w->value_users[v]++;
-	return v;
-}
-
-/* Only when no slot has it any more. */
-static void
-value_drop(struct route_writer *w, uint32_t v)
-{
-	if (--w->value_users[v] > 0)
-		return;
-	index_del(&w->values, w->t, value_hash(w->t, v), v, value_hash);
-	route_memory_retire_value(w->m, v);
-	route_memory_flush(w->m);
-}
-
-/* --- records --- */
-
-static void
-count(struct route_writer *w, uint32_t meta, int by)
-{
-	uint32_t family = meta_family(meta);
-
-	w->lengths[family][meta_length(meta)] += (uint32_t)by;
-	w->vrf_routes[family][meta_vrf(meta)] += (uint32_t)by;
-	__atomic_store_n(&w->t->used[family], w->t->used[family] + (uint32_t)by, __ATOMIC_RELAXED);
-}
-
-static void
-record_commit(struct route_record *r, uint32_t meta)
-{
-	FAULT_POINT("route before meta");
-	__atomic_store_n(&r->meta, meta, __ATOMIC_RELEASE);
-	FAULT_POINT("route after meta");
-}
-
-static void
-record_new(struct route_writer *w, const struct prefix *p, uint32_t value)
-{
-	uint32_t record = w->free_records[--w->n_free];
-	struct route_record *r = &route_records(w->t)[record];
-
-	note(w, p, 0);
-	memcpy(r->address, p->address, sizeof(r->address));
-	r->value = value;
-	record_commit(r, p->meta);
-	index_add(&w->records, prefix_hash(p->address, p->meta), record);
-	count(w, p->meta, 1);
-	trie_follow(w, p);
-	note_clear(w);
-}
-
-static void
-record_replace(struct route_writer *w, const struct prefix *p, struct route_record *r,
-	       uint32_t value)
-{
-	uint32_t old = r->value;
-
-	note(w, p, old);
-	FAULT_POINT("route before value");
-	__atomic_store_n(&r->value, value, __ATOMIC_RELEASE);
-	FAULT_POINT("route after value");
-	trie_follow(w, p);
-	note_clear(w);
-	value_drop(w, old);
-}
-
-static void
-record_remove(struct route_writer *w, const struct prefix *p, uint32_t record)
-{
-	struct route_record *r = &route_records(w->t)[record];
-
-	note(w, p, r->value);
-	index_del(&w->records, w->t, prefix_hash(p->address, p->meta), record, record_hash);
-	record_commit(r, 0);
-	count(w, p->meta, -1);
-	trie_follow(w, p);
-	note_clear(w);
-	value_drop(w, r->value);
-	w->free_records[w->n_free++] = record;
 }
 
 /* --- shape of a VRF's top --- */
@@ -377,14 +200,17 @@ maybe_widen(struct route_writer *w, uint32_t meta)
 	uint32_t routes = w->vrf_routes[meta_family(meta)][meta_vrf(meta)];
 	uint32_t *top = &route_roots(w->t, meta_family(meta))[meta_vrf(meta)].top;
 
-	if (routes < wide_from || routes % WIDE_RETRY != 0 || route_trie_is_wide(*top) ||
-	    w->wides >= w->t->lines / WIDE_SHARE >> WIDE_ORDER)
+	if (routes < wide_from || route_trie_is_wide(*top) ||
+	    w->wides >= w->t->lines / WIDE_SHARE >> WIDE_ORDER || w->widen_tries++ % WIDE_RETRY != 0)
 		return;
-	if (route_memory_reserve(w->m, (2u << WIDE_ORDER) + 2 * routes, TRIE_WIDEN_RETIRED_MAX) <
-		0 ||
+	if (route_memory_reserve(w->m,
+				 (2u << WIDE_ORDER) + 2 * routes +
+				     lines_promised * (uint32_t)(pending(w) + w->staged),
+				 TRIE_WIDEN_RETIRED_MAX) < 0 ||
 	    !route_memory_has(w->m, WIDE_ORDER))
 		return;
 	route_trie_widen(w->t, w->m, top);
+	w->widen_tries = 0;
 	w->wides++;
 }
 
@@ -401,7 +227,195 @@ maybe_narrow(struct route_writer *w, uint32_t meta)
 	w->wides--;
 }
 
-/* --- requests --- */
+static void
+trie_count(struct route_writer *w, uint32_t record, uint32_t meta, bool in)
+{
+	uint64_t bit = UINT64_C(1) << record % 64;
+	bool was_in = (w->in_trie[record / 64] & bit) != 0;
+
+	if (in == was_in)
+		return;
+	w->in_trie[record / 64] ^= bit;
+	w->vrf_routes[meta_family(meta)][meta_vrf(meta)] += in ? 1 : UINT32_MAX;
+	if (in)
+		maybe_widen(w, meta);
+	else
+		maybe_narrow(w, meta);
+}
+
+/* --- following --- */
+
+static void
+state_store(struct route_record *r, uint64_t state)
+{
+	FAULT_POINT("route before state");
+	__atomic_store_n(&r->state, state, __ATOMIC_RELEASE);
+	FAULT_POINT("route after state");
+}
+
+static void
+record_follow(struct route_writer *w, uint32_t record)
+{
+	struct route_record *r = record_at(w, record);
+	struct route_prefix p = record_prefix(r);
+	bool live = state_is_live(r->state);
+
+	trie_follow(w, record, &p);
+	state_store(r, r->state & ~(uint64_t)ROUTE_META_BEHIND);
+	if (!live)
+		route_records_release(w->records, record);
+	trie_count(w, record, p.meta, live);
+}
+
+/* To the end of the queue. */
+static void
+put_off(struct route_writer *w)
+{
+	struct behind b = queue_pop(&w->behind);
+
+	queue_push(&w->behind, b.record, b.value);
+}
+
+static void
+promise(struct route_writer *w)
+{
+	route_memory_promise(w->m, lines_promised * (pending(w) + w->staged));
+}
+
+/* The first of the queue. */
+static int
+follow_one(struct route_writer *w)
+{
+	int rc = route_memory_reserve(w->m, TRIE_LINES_MAX, TRIE_RETIRED_MAX);
+	struct behind b;
+
+	if (rc == -ENOSPC && w->stuck < pending(w)) { /* a deletion may make room */
+		put_off(w);
+		w->stuck++;
+		return 0;
+	}
+	if (rc < 0)
+		return rc;
+	b = w->behind.ring[w->behind.head & (w->behind.size - 1)];
+	if (b.record == ROUTE_NO_RECORD && w->stuck > 0) { /* a slot may still have the value */
+		put_off(w);
+		return 0;
+	}
+	queue_pop(&w->behind);
+	promise(w);
+	if (b.record != ROUTE_NO_RECORD && state_is_behind(record_at(w, b.record)->state)) {
+		record_follow(w, b.record);
+		w->stuck = 0;
+	}
+	if (b.value != 0)
+		route_records_value_drop(w->records, b.value);
+	route_memory_flush(w->m);
+	return 0;
+}
+
+uint64_t
+route_changes(const struct route_writer *w)
+{
+	return w->behind.tail;
+}
+
+int
+route_follow(struct route_writer *w, uint64_t changes, uint32_t n)
+{
+	int rc = 0;
+
+	if (!w->settled)
+		return pending(w) > 0 ? -ENOBUFS : 0;
+	for (; n > 0 && pending(w) > 0 && rc == 0; n--)
+		rc = follow_one(w);
+	promise(w);
+	if (pending(w) == 0 || w->behind.head >= changes)
+		return 0;
+	return rc < 0 ? rc : -EAGAIN;
+}
+
+/* --- changes are staged --- */
+
+/* What the batch has made of a record so far; true if it has. */
+static bool
+state_staged(const struct route_writer *w, const struct redo_writer *redo, uint32_t record,
+	     uint64_t *state)
+{
+	const struct route_record *r = record_at(w, record);
+
+	*state = r->state;
+	return redo != NULL && w->staged > 0 &&
+	       redo_find(redo, &r->state, sizeof(r->state), state);
+}
+
+static void
+state_done(void *table, void *where, uint64_t old, uint64_t state, int committed)
+{
+	struct route_writer *w = table;
+	struct route_record *r =
+	    (struct route_record *)((uintptr_t)where - offsetof(struct route_record, state));
+	uint32_t record = (uint32_t)(r - route_record_array(w->t)), value = state_value(state);
+
+	w->staged = 0;
+	w->staged_routes = 0;
+	if (!committed) {
+		if (state_is_live(state) && route_records_value_is_last(w->records, value))
+			queue_push(&w->behind, ROUTE_NO_RECORD, value);
+		else if (state_is_live(state))
+			route_records_value_drop(w->records, value);
+		if (state_is_free(old))
+			route_records_release(w->records, record);
+		return;
+	}
+	if (state_is_live(state))
+		route_records_value_publish(w->records, value);
+	if (state_is_live(state) != state_is_live(old))
+		route_records_count(w->records, state_meta(state), state_is_live(state) ? 1 : -1);
+	queue_push(&w->behind, record, state_is_live(old) ? state_value(old) : 0);
+}
+
+/* Without a redo log, at once. 'state' holds its value, which is dropped on failure. */
+static int
+state_stage(struct route_writer *w, struct redo_writer *redo, uint32_t record, uint64_t state)
+{
+	struct route_record *r = record_at(w, record);
+	uint64_t before;
+	bool again = state_staged(w, redo, record, &before);
+	int rc = 0;
+
+	if (redo == NULL) {
+		state_store(r, state);
+		state_done(w, &r->state, before, state, 1);
+		return 0;
+	}
+	rc = redo_stage(redo, &r->state, sizeof(r->state), state, state_done, w);
+	if (rc < 0) {
+		if (state_is_live(state))
+			route_records_value_drop(w->records, state_value(state));
+		if (!again && state_is_free(before))
+			route_records_release(w->records, record);
+		return rc;
+	}
+	if (again && state_is_live(before))
+		route_records_value_drop(w->records, state_value(before));
+	w->staged += !again;
+	w->staged_routes += state_is_live(state) - state_is_live(before);
+	return 0;
+}
+
+static int
+owner_stage(struct route_writer *w, struct redo_writer *redo, uint32_t record, uint16_t owner)
+{
+	uint16_t *where = &route_owners(w->t)[record];
+
+	if (redo == NULL) {
+		__atomic_store_n(where, owner, __ATOMIC_RELAXED);
+		return 0;
+	}
+	if (redo_load(redo, where, sizeof(*where)) == owner)
+		return 0;
+	return redo_stage(redo, where, sizeof(*where), owner, NULL, NULL);
+}
 
 static int
 full(struct route_writer *w)
@@ -410,103 +424,142 @@ full(struct route_writer *w)
 	return -ENOSPC;
 }
 
-/* Completes the change that the last writer was at. The value that went with it may be in slots. */
-static void
-finish(struct route_writer *w)
-{
-	struct route_table *t = w->t;
-	struct prefix p = {.meta = t->changing_meta};
-	uint32_t value = t->changing_value;
-
-	if (p.meta == 0)
-		return;
-	memcpy(p.address, t->changing_address, sizeof(p.address));
-	trie_follow(w, &p);
-	note_clear(w);
-	if (value != 0 && w->value_users[value] == 0)
-		route_memory_retire_value(w->m, value);
-}
-
-/* Whether a change may begin. */
+/* Whether one more change may be staged, or made. */
 static int
 ready(struct route_writer *w)
 {
+	uint64_t changes = pending(w) + w->staged + 1;
 	int rc;
 
 	if (!w->settled)
 		grace_settle(w->grace);
 	if (!w->settled)
 		return -ENOBUFS;
-	rc = route_memory_reserve(w->m, TRIE_LINES_MAX, TRIE_RETIRED_MAX);
-	if (rc == 0 && w->t->changing_meta != 0)
-		finish(w);
+	rc = queue_reserve(&w->behind, w->staged + 1);
+	if (rc < 0)
+		return rc;
+	route_memory_promise(w->m, lines_promised * changes);
+	rc = route_memory_reserve(
+	    w->m, TRIE_LINES_MAX + (uint32_t)(lines_promised * (changes - 1)), TRIE_RETIRED_MAX);
+	if (rc == -ENOSPC && pending(w) > 0)
+		return -ENOBUFS;
 	return rc == -ENOSPC ? full(w) : rc;
 }
 
+/* Whether there is room for a value, and, 'more', for one more route. */
+static int
+ready_to_add(struct route_writer *w, bool more)
+{
+	const struct route_table *t = w->t;
+	int rc = ready(w);
+
+	if (rc < 0)
+		return rc;
+	if (more &&
+	    (int64_t)t->used[0] + t->used[1] + w->staged_routes >= (int64_t)t->capacity)
+		return full(w);
+	rc = route_memory_reserve_value(w->m);
+	if (rc == -ENOSPC)
+		return pending(w) > 0 ? -ENOBUFS : -E2BIG;
+	return rc;
+}
+
+/* A record for a new route: there are more of them than routes. */
+static int
+record_take(struct route_writer *w, const struct route_prefix *p, uint16_t owner, uint32_t *record)
+{
+	*record = route_records_take(w->records, p);
+	if (*record == ROUTE_NO_RECORD)
+		return pending(w) > 0 ? -ENOBUFS : -E2BIG;
+	route_owners(w->t)[*record] = owner; /* nobody sees it yet */
+	return 0;
+}
+
 int
-route_add(struct route_writer *w, const struct route_key *key, uint64_t value)
+route_stage_add(struct route_writer *w, struct redo_writer *redo, const struct route_key *key,
+		uint64_t value, uint16_t owner)
 {
 	int rc = (value & ROUTE_PRESENT) != 0 ? key_check(w, key) : -EINVAL;
-	struct route_record *r;
-	struct prefix p;
+	struct route_prefix p;
+	uint64_t state = 0;
 	uint32_t record;
 
 	if (rc < 0)
 		return rc;
 	p = key_prefix(key);
-	record = record_find(w, &p);
-	r = &route_records(w->t)[record != NO_RECORD ? record : 0];
-	if (record != NO_RECORD && route_values(w->t)[r->value] == value)
-		return 0; /* a client replays what it knows */
-	if (record == NO_RECORD && w->n_free == 0)
-		return full(w);
+	record = route_records_find(w->records, &p);
+	if (record != ROUTE_NO_RECORD)
+		state_staged(w, redo, record, &state);
+	if (state_is_live(state) && route_values(w->t)[state_value(state)] == value)
+		return owner_stage(w, redo, record, owner); /* a client replays what it knows */
+	rc = ready_to_add(w, !state_is_live(state));
+	if (rc == 0)
+		rc = record == ROUTE_NO_RECORD ? record_take(w, &p, owner, &record)
+					       : owner_stage(w, redo, record, owner);
+	if (rc < 0)
+		return rc;
+	state = state_make(p.meta | ROUTE_META_FLAGS, route_records_value_hold(w->records, value));
+	return state_stage(w, redo, record, state);
+}
+
+int
+route_stage_del(struct route_writer *w, struct redo_writer *redo, const struct route_key *key)
+{
+	int rc = key_check(w, key);
+	struct route_prefix p;
+	uint64_t state = 0;
+	uint32_t record;
+
+	if (rc < 0)
+		return rc;
+	p = key_prefix(key);
+	record = route_records_find(w->records, &p);
+	if (record != ROUTE_NO_RECORD)
+		state_staged(w, redo, record, &state);
+	if (!state_is_live(state))
+		return -ENOENT;
 	rc = ready(w);
 	if (rc < 0)
 		return rc;
-	if (record != NO_RECORD) {
-		record_replace(w, &p, r, value_hold(w, value));
-		return 0;
-	}
-	record_new(w, &p, value_hold(w, value));
-	maybe_widen(w, p.meta);
-	return 0;
+	return state_stage(w, redo, record, state_make(p.meta | ROUTE_META_BEHIND, 0));
+}
+
+/* --- single changes --- */
+
+int
+route_add(struct route_writer *w, const struct route_key *key, uint64_t value)
+{
+	int rc = route_stage_add(w, NULL, key, value, 0);
+
+	if (rc == 0)
+		route_follow(w, route_changes(w), UINT32_MAX);
+	return rc;
 }
 
 int
 route_del(struct route_writer *w, const struct route_key *key)
 {
-	int rc = key_check(w, key);
-	struct prefix p;
-	uint32_t record;
+	int rc = route_stage_del(w, NULL, key);
 
-	if (rc < 0)
-		return rc;
-	p = key_prefix(key);
-	record = record_find(w, &p);
-	if (record == NO_RECORD)
-		return -ENOENT;
-	rc = ready(w);
-	if (rc < 0)
-		return rc;
-	record_remove(w, &p, record);
-	maybe_narrow(w, p.meta);
-	return 0;
+	if (rc == 0)
+		route_follow(w, route_changes(w), UINT32_MAX);
+	return rc;
 }
 
 int
 route_get(const struct route_writer *w, const struct route_key *key, uint64_t *value)
 {
 	int rc = key_check(w, key);
-	struct prefix p;
+	struct route_prefix p;
 	uint32_t record;
 
 	if (rc < 0)
 		return rc;
 	p = key_prefix(key);
-	record = record_find(w, &p);
-	if (record == NO_RECORD)
+	record = route_records_find(w->records, &p);
+	if (record == ROUTE_NO_RECORD || !state_is_live(record_at(w, record)->state))
 		return -ENOENT;
-	*value = route_values(w->t)[route_records(w->t)[record].value];
+	*value = route_values(w->t)[state_value(record_at(w, record)->state)];
 	return 0;
 }
 
@@ -516,59 +569,86 @@ route_find(const struct route_writer *w, const struct route_key *key, struct rou
 {
 	int rc = key_check(w, key);
 	const struct route_record *r;
-	struct prefix p;
+	struct route_prefix p;
 	uint32_t record;
 
 	if (rc < 0)
 		return rc;
 	p = key_prefix(key);
-	record = covering(w, &p, 0, key->length);
-	if (record == NO_RECORD)
+	record = route_records_covering(w->records, &p, 0, key->length);
+	if (record == ROUTE_NO_RECORD)
 		return -ENOENT;
-	r = &route_records(w->t)[record];
-	*found = (struct route_key){
-	    .vrf = key->vrf, .family = key->family, .length = (uint8_t)meta_length(r->meta)};
+	r = record_at(w, record);
+	*found = (struct route_key){.vrf = key->vrf,
+				    .family = key->family,
+				    .length = (uint8_t)meta_length(state_meta(r->state))};
 	memcpy(found->address, r->address, sizeof(found->address));
-	*value = route_values(w->t)[r->value];
+	*value = route_values(w->t)[state_value(r->state)];
 	return 0;
 }
 
 /* --- taking over from a writer --- */
 
-static void
+static int
 scan_record(struct route_writer *w, uint32_t record)
 {
-	const struct route_record *r = &route_records(w->t)[record];
+	uint64_t state = record_at(w, record)->state;
+	uint32_t meta = state_meta(state);
 
-	if (r->meta == 0) {
-		w->free_records[w->n_free++] = record;
-		return;
+	if (state_is_free(state)) {
+		route_records_note_free(w->records, record);
+		return 0;
 	}
-	index_add(&w->records, prefix_hash(r->address, r->meta), record);
-	count(w, r->meta, 1);
-	if (w->value_users[r->value]++ > 0)
-		return;
-	route_memory_mark_value(w->m, r->value);
-	index_add(&w->values, value_hash(w->t, r->value), r->value);
+	route_records_note(w->records, record);
+	w->in_trie[record / 64] |= UINT64_C(1) << record % 64;
+	w->vrf_routes[meta_family(meta)][meta_vrf(meta)]++;
+	if (state_is_live(state)) {
+		route_records_count(w->records, meta, 1);
+		route_records_value_note(w->records, state_value(state));
+		route_memory_mark_value(w->m, state_value(state));
+	}
+	if (!state_is_behind(state))
+		return 0;
+	if (queue_reserve(&w->behind, 1) < 0)
+		return -ENOMEM;
+	queue_push(&w->behind, record, 0);
+	return 0;
+}
+
+/* Values that only slots have: until these follow. */
+static int
+scan_values(struct route_writer *w)
+{
+	for (uint32_t v = 1; v < w->t->values && pending(w) > 0; v++) {
+		if (!route_memory_value_is_marked(w->m, v) ||
+		    route_records_value_is_used(w->records, v))
+			continue;
+		if (queue_reserve(&w->behind, 1) < 0)
+			return -ENOMEM;
+		route_records_value_note(w->records, v);
+		queue_push(&w->behind, ROUTE_NO_RECORD, v);
+	}
+	return 0;
 }
 
 /* Low numbers are used first. */
-static void
+static int
 scan(struct route_writer *w)
 {
 	const struct route_table *t = w->t;
+	int rc = 0;
 
 	w->t->used[ROUTE_INET] = w->t->used[ROUTE_INET6] = 0;
-	for (uint32_t i = t->capacity; i-- > 0;)
-		scan_record(w, i);
+	for (uint32_t i = t->records; i-- > 0 && rc == 0;)
+		rc = scan_record(w, i);
 	for (uint32_t i = 0; i < t->vrfs * ROUTE_FAMILIES; i++) {
-		uint32_t top = route_roots(t, i / t->vrfs)[i % t->vrfs].top;
+		const struct route_root *root = &route_roots(t, i / t->vrfs)[i % t->vrfs];
 
-		w->wides += route_trie_is_wide(top);
-		route_trie_mark(t, w->m, top);
+		w->wides += route_trie_is_wide(root->top);
+		route_trie_mark(t, w->m, root->top);
+		route_memory_mark_value(w->m, slot_value(root->fallback));
 	}
-	if (t->changing_meta != 0 && t->changing_value != 0)
-		route_memory_mark_value(w->m, t->changing_value);
+	return rc == 0 ? scan_values(w) : rc;
 }
 
 static void
@@ -579,9 +659,7 @@ settled(void *arg, uint32_t n)
 	(void)n;
 	route_memory_sweep(w->m);
 	w->settled = true;
-	/* There is room, for it was reserved when the change began; else before the next change. */
-	if (route_memory_reserve(w->m, TRIE_LINES_MAX, TRIE_RETIRED_MAX) == 0)
-		finish(w);
+	route_follow(w, UINT64_MAX, SETTLED_FOLLOW);
 }
 
 static int
@@ -590,14 +668,14 @@ allocate(struct route_writer *w)
 	const struct route_table *t = w->t;
 
 	w->m = route_memory_create(w->t, w->grace);
-	w->value_users = calloc(t->values, sizeof(w->value_users[0]));
-	w->free_records = calloc(t->capacity, sizeof(w->free_records[0]));
+	if (w->m == NULL)
+		return -ENOMEM;
+	w->records = route_records_create(w->t, w->m);
+	w->in_trie = calloc(t->records / 64 + 1, sizeof(w->in_trie[0]));
 	w->vrf_routes[0] = calloc(t->vrfs, sizeof(w->vrf_routes[0][0]));
 	w->vrf_routes[1] = calloc(t->vrfs, sizeof(w->vrf_routes[1][0]));
-	if (w->m == NULL || w->value_users == NULL || w->free_records == NULL ||
-	    w->vrf_routes[0] == NULL || w->vrf_routes[1] == NULL)
-		return -ENOMEM;
-	if (index_init(&w->records, t->capacity) < 0 || index_init(&w->values, t->values) < 0)
+	if (w->records == NULL || w->in_trie == NULL || w->vrf_routes[0] == NULL ||
+	    w->vrf_routes[1] == NULL)
 		return -ENOMEM;
 	return 0;
 }
@@ -611,11 +689,10 @@ route_writer_create(struct route_table *t, struct grace *grace)
 		return NULL;
 	w->t = t;
 	w->grace = grace;
-	if (allocate(w) < 0)
+	if (allocate(w) < 0 || scan(w) < 0)
 		goto fail;
 	if (grace != NULL && (!grace_room(grace) || grace_defer(grace, settled, w, 0) < 0))
 		goto fail;
-	scan(w);
 	if (grace == NULL)
 		settled(w, 0);
 	return w;
@@ -630,11 +707,10 @@ route_writer_destroy(struct route_writer *w)
 {
 	if (w == NULL)
 		return;
+	route_records_destroy(w->records);
 	route_memory_destroy(w->m);
-	free(w->records.cell);
-	free(w->values.cell);
-	free(w->value_users);
-	free(w->free_records);
+	free(w->behind.ring);
+	free(w->in_trie);
 	free(w->vrf_routes[0]);
 	free(w->vrf_routes[1]);
 	free(w);

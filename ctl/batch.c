@@ -10,16 +10,21 @@
 
 #include "common/limits.h"
 #include "common/redo.h"
+#include "common/route.h"
 #include "ctl/call.h"
 #include "ctl/check.h"
 #include "ctl/ctl.h"
 #include "ctl/events.h"
 #include "ctl/object_vif.h"
 
+/* Changes staged or followed in one turn: less than a millisecond. */
+enum { STEP = 512 };
+
 enum phase {
 	STAGING,
 	MAKING_PORTS,
 	DROPPING_PORTS, /* decided: the ports that vifs left */
+	FOLLOWING,      /* the tries, the routes */
 	UNMAKING_PORTS, /* refused: the ports that were made */
 };
 
@@ -42,7 +47,8 @@ struct batch {
 	uint32_t n;
 	struct port_note *ports;
 	uint32_t n_ports, ports_size;
-	uint32_t at; /* port being made or removed */
+	uint32_t at;    /* change being staged, port being made or removed */
+	uint64_t routes; /* that must have been followed: see route_changes() */
 };
 
 struct batch *
@@ -63,11 +69,29 @@ batch_create(struct ctl *ctl, struct call *call, uint16_t owner, struct batch_ch
 	return b;
 }
 
+bool
+batch_in_way(const struct ctl *ctl, const struct batch *b)
+{
+	return ctl->staging != NULL && ctl->staging != b;
+}
+
+/* Gives up what is staged. */
+static void
+stop_staging(struct batch *b)
+{
+	if (b->ctl->staging != b)
+		return;
+	redo_abandon(b->ctl->tables.batch);
+	b->ctl->staging = NULL;
+	b->at = 0;
+}
+
 void
 batch_destroy(struct batch *b)
 {
 	if (b == NULL)
 		return;
+	stop_staging(b);
 	free(b->changes);
 	free(b->ports);
 	free(b);
@@ -171,35 +195,77 @@ static int unmake_ports(struct batch *b, int code);
 static int make_ports(struct batch *b);
 static int drop_ports(struct batch *b);
 
+static void
+begin_staging(struct batch *b)
+{
+	assert(redo_staged(b->ctl->tables.batch) == 0);
+	forget_ports(b);
+	b->ctl->staging = b;
+	b->at = 0;
+}
+
+/* A batch whose client has gone has no turns: it goes on to its end. */
+static int
+stage_some(struct batch *b)
+{
+	uint32_t end = b->n - b->at > STEP && call_caller(b->call) != NULL ? b->at + STEP : b->n;
+	int rc = 0;
+
+	while (b->at < end && rc == 0) {
+		rc = stage_change(b, b->at);
+		b->at += rc == 0;
+	}
+	return rc == 0 && b->at < b->n ? -EAGAIN : rc;
+}
+
 static int
 stage(struct batch *b)
 {
 	struct tables *t = &b->ctl->tables;
-	int rc = 0;
+	int rc;
 
-	assert(redo_staged(t->batch) == 0);
-	forget_ports(b);
-	for (uint32_t i = 0; i < b->n && rc == 0; i++)
-		rc = stage_change(b, i);
+	if (b->ctl->staging != b)
+		begin_staging(b);
+	rc = stage_some(b);
 	if (rc == 0)
 		rc = tables_may_commit(t);
-	if (rc < 0 || ports_missing(b))
-		redo_abandon(t->batch);
-	if (rc == -ENOBUFS && call_refusal(b->call)->code == 0)
+	if (rc == -ENOBUFS)
+		route_follow(t->route_writer, route_changes(t->route_writer), STEP);
+	/* Goes on later with what is staged. */
+	if ((rc == -ENOBUFS || rc == -EAGAIN) && call_refusal(b->call)->code == 0)
 		return rc;
+	if (rc < 0 || ports_missing(b))
+		stop_staging(b);
 	if (rc < 0)
 		return unmake_ports(b, rc);
+	b->at = 0;
 	if (ports_missing(b)) {
 		b->phase = MAKING_PORTS;
-		b->at = 0;
 		return make_ports(b);
 	}
 	redo_commit(t->batch);
+	b->ctl->staging = NULL;
 	b->ctl->revision++;
 	say_vifs(b);
+	b->routes = route_changes(t->route_writer);
 	b->phase = DROPPING_PORTS;
-	b->at = 0;
 	return drop_ports(b);
+}
+
+/* --- routes --- */
+
+static int
+follow(struct batch *b)
+{
+	int rc = route_follow(b->ctl->tables.route_writer, b->routes, STEP);
+
+	if (rc == -EAGAIN || rc == -ENOBUFS)
+		return -EAGAIN;
+	if (rc < 0)
+		return refuse(call_refusal(b->call), ENOSPC, NULL,
+			      "the routes are in the table, but its tries are full: some have no "
+			      "effect until others are deleted (option routes)");
+	return b->code;
 }
 
 /* --- ports --- */
@@ -274,7 +340,8 @@ drop_ports(struct batch *b)
 		if (rc < 0)
 			b->code = name_change(b, port->change, rc);
 	}
-	return b->code;
+	b->phase = FOLLOWING;
+	return follow(b);
 }
 
 /* What went wrong before matters; what goes wrong here leaves a port that the next attempt uses. */
@@ -303,6 +370,8 @@ unmake_ports(struct batch *b, int code)
 int
 batch_run(struct batch *b)
 {
+	if (batch_in_way(b->ctl, b) && b->phase == STAGING)
+		return -EAGAIN;
 	switch (b->phase) {
 	case STAGING:
 		return stage(b);
@@ -310,6 +379,8 @@ batch_run(struct batch *b)
 		return make_ports(b);
 	case DROPPING_PORTS:
 		return drop_ports(b);
+	case FOLLOWING:
+		return follow(b);
 	default:
 		return unmake_ports(b, b->code);
 	}
@@ -318,5 +389,6 @@ batch_run(struct batch *b)
 int
 batch_give_up(struct batch *b)
 {
+	stop_staging(b);
 	return unmake_ports(b, -ENOBUFS);
 }

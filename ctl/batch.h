@@ -6,11 +6,15 @@
  * First all changes are staged in the redo log (common/redo.h), in order, each seeing those before
  * it; a refusal ends it here. If vifs want ports that are not there, the staged is given up, the
  * primary is asked for one after the other, and all is staged again. Then one store decides. At
- * last the ports are removed that vifs left behind.
+ * last the ports are removed that vifs left behind, and tries follow their routes.
+ *
+ * Staging and following take many steps, and others have their turns between them. There is one
+ * log, so writes of others wait while a batch is being staged; reads see the tables of before.
  */
 #ifndef CTL_BATCH_H
 #define CTL_BATCH_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "ctl/object.h"
@@ -33,6 +37,9 @@ struct batch_change {
 struct batch *batch_create(struct ctl *ctl, struct call *call, uint16_t owner,
 			   struct batch_change *changes, uint32_t n);
 void batch_destroy(struct batch *b); /* NULL is fine */
+
+/* Whether another batch than 'b' (NULL: any) is being staged: the log cannot be used then. */
+bool batch_in_way(const struct ctl *ctl, const struct batch *b);
 
 /*
  * Carries the batch on; returns as an object_op does. 0: all changes are made. A negative errno:

@@ -32,7 +32,7 @@ enum { OBJECTS = 4 };
 
 /* What there is of each kind. -1: absent. */
 struct picture {
-	int64_t vif[OBJECTS], nexthop[OBJECTS], bridge[OBJECTS];
+	int64_t vif[OBJECTS], nexthop[OBJECTS], bridge[OBJECTS], route[OBJECTS];
 	uint64_t rx_packets[OBJECTS];
 };
 
@@ -54,6 +54,7 @@ take_picture(struct picture *p)
 		p->bridge[i] = bridge_lookup(t->bridge, &key, &to) == 0
 				   ? (int64_t)bridge_value_nexthop(to)
 				   : -1;
+		p->route[i] = route_leads_to(i);
 		tables_count_vif(t, i, &sum);
 		p->rx_packets[i] = v != NULL ? sum.rx_packets : 0;
 	}
@@ -72,10 +73,12 @@ put_together(int step)
 			q.vif[q.n - 1].mtu = 1000 + (uint32_t)step;
 			nexthop(VROUTER__OP__ADD, i, (uint32_t)step % 40);
 			bridge(VROUTER__OP__ADD, i, (uint32_t)step);
+			route(VROUTER__OP__ADD, i, (uint32_t)step);
 		} else if (there) {
 			vif(VROUTER__OP__DEL, i, NULL);
 			nexthop(VROUTER__OP__DEL, i, 0);
 			bridge(VROUTER__OP__DEL, i, 0);
+			route(VROUTER__OP__DEL, i, 0);
 		}
 	}
 }
@@ -87,6 +90,7 @@ next_ctl(void)
 
 	tables_release(&test_ctl.tables);
 	assert_int_equal(tables_adopt(&test_ctl.tables, &f), 0);
+	tables_poll(&test_ctl.tables);
 }
 
 /* Whether it died. */
@@ -118,6 +122,7 @@ assert_made(const struct picture *p, int step)
 		assert_int_equal(p->vif[i], there ? 1000 + step : -1);
 		assert_int_equal(p->nexthop[i], there ? step % 40 : -1);
 		assert_int_equal(p->bridge[i], there ? step : -1);
+		assert_int_equal(p->route[i], there ? step : -1);
 	}
 }
 

@@ -3,6 +3,7 @@
 #ifndef CTL_BATCH_TEST_H
 #define CTL_BATCH_TEST_H
 
+#include "common/route.h"
 #include "ctl/ctl_test.h"
 
 enum { CHANGES_MAX = 2000 };
@@ -16,6 +17,8 @@ static struct {
 	Vrouter__Vif vif[CHANGES_MAX];
 	Vrouter__Vif__Tap tap[CHANGES_MAX];
 	uint8_t mac[CHANGES_MAX][6];
+	Vrouter__Route route[CHANGES_MAX];
+	uint8_t prefix[CHANGES_MAX][5];
 	size_t n;
 } q;
 
@@ -70,6 +73,42 @@ bridge(Vrouter__Op op, uint32_t number, uint32_t to)
 	m->nexthop = to;
 	object->kind_case = VROUTER__OBJECT__KIND_BRIDGE;
 	object->bridge = m;
+}
+
+/* 10.number/32, of VRF 1. */
+static inline void
+route(Vrouter__Op op, uint32_t number, uint32_t to)
+{
+	const uint8_t prefix[5] = {10, (uint8_t)(number >> 16), (uint8_t)(number >> 8),
+				   (uint8_t)number, 32};
+	Vrouter__Route *m = &q.route[q.n];
+	uint8_t *bytes = q.prefix[q.n];
+	Vrouter__Object *object = next(op);
+
+	vrouter__route__init(m);
+	memcpy(bytes, prefix, sizeof(prefix));
+	m->has_vrf_case = VROUTER__ROUTE__HAS_VRF_VRF;
+	m->vrf = 1;
+	m->prefix.data = bytes;
+	m->prefix.len = sizeof(prefix);
+	m->has_nexthop_case = VROUTER__ROUTE__HAS_NEXTHOP_NEXTHOP;
+	m->nexthop = to;
+	object->kind_case = VROUTER__OBJECT__KIND_ROUTE;
+	object->route = m;
+}
+
+/* Where packets to it go, as slots see it; -1: nowhere. */
+static inline int64_t
+route_leads_to(uint32_t number)
+{
+	const uint8_t bytes[4] = {10, (uint8_t)(number >> 16), (uint8_t)(number >> 8),
+				  (uint8_t)number};
+	uint32_t vrf = 1, address_be;
+	uint64_t value;
+
+	memcpy(&address_be, bytes, sizeof(address_be));
+	route_lookup_inet(test_ctl.tables.routes, &vrf, &address_be, 1, &value);
+	return value == 0 ? -1 : (int64_t)route_value_nexthop(value);
 }
 
 static inline void

@@ -399,6 +399,8 @@ dispatch(struct call *c, uint32_t budget)
 
 	if (c->batch != NULL)
 		return batch_run(c->batch);
+	if (is_write(c->request->op) && batch_in_way(c->ctl, NULL))
+		return -EAGAIN;
 	switch (c->request->op) {
 	case VROUTER__OP__ADD:
 		return k->add(c->ctl, c->object, c);
@@ -506,10 +508,15 @@ call_done(struct call *c, int code)
 void
 call_wake(struct call *c)
 {
+	enum call_state state;
+
 	c->later = false;
-	if (c->caller != NULL)
+	if (c->caller != NULL) {
 		c->caller->wake(c->caller);
-	else if (call_run(c, 0) == CALL_BLOCKED)
+		return;
+	}
+	state = call_run(c, 0);
+	if (state == CALL_BLOCKED || state == CALL_MORE)
 		call_free(c);
 }
 

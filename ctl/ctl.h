@@ -11,6 +11,7 @@
 
 #include "ctl/tables.h"
 
+struct batch;
 struct conf;
 struct event_base;
 struct events;
@@ -26,6 +27,7 @@ struct ctl {
 	struct event_base *base;
 	const struct region *region; /* NULL until there is one; the server starts then */
 	struct tables tables;
+	const struct batch *staging; /* whose stores the redo log holds between two turns, or NULL */
 	struct primary *primary;           /* primary.h */
 	struct rates *rates;               /* rates.h */
 	struct server *server;             /* server.h */

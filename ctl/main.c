@@ -19,7 +19,6 @@
 #include <unistd.h>
 
 #include "common/conf.h"
-#include "common/grace.h"
 #include "ctl/ctl.h"
 #include "ctl/events.h"
 #include "ctl/primary.h"
@@ -102,8 +101,7 @@ on_grace(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	if (ctl->tables.grace != NULL)
-		grace_poll(ctl->tables.grace);
+	tables_poll(&ctl->tables);
 }
 
 static void

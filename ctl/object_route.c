@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Routes in the API: IPv4 and IPv6 prefixes and where packets to them go. A change is whole by
- * itself (common/route.h); it cannot be part of a batch. vr-ctl's main thread only.
+ * Routes in the API: IPv4 and IPv6 prefixes and where packets to them go. vr-ctl's main thread only.
  */
 #include "ctl/object.h"
 
@@ -13,7 +12,7 @@
 #include "ctl/call.h"
 #include "ctl/ctl.h"
 
-enum { WALK_MAX = 64, PREFIX_MAX = 17 };
+enum { WALK_MAX = 64, PREFIX_MAX = 17, LABEL_MAX = 0xfffff };
 
 static uint32_t
 address_length(uint8_t family)
@@ -54,16 +53,48 @@ route_parse_key(const Vrouter__Route *m, const struct conf *conf, struct route_k
 	return 0;
 }
 
-static int
-route_parse_nexthop(const Vrouter__Route *m, const struct conf *conf, uint32_t *nexthop,
-		    struct refusal *r)
+static const struct {
+	size_t offset; /* in the message */
+	uint64_t flag;
+} flags[] = {
+    {offsetof(Vrouter__Route, arp_proxy), ROUTE_ARP_PROXY},
+    {offsetof(Vrouter__Route, arp_trap), ROUTE_ARP_TRAP},
+    {offsetof(Vrouter__Route, arp_flood), ROUTE_ARP_FLOOD},
+    {offsetof(Vrouter__Route, mac_ip_learnt), ROUTE_MAC_IP_LEARNT},
+};
+enum { FLAGS = sizeof(flags) / sizeof(flags[0]) };
+
+static protobuf_c_boolean *
+flag_of(const Vrouter__Route *m, int i)
 {
+	return (protobuf_c_boolean *)((uintptr_t)m + flags[i].offset);
+}
+
+static int
+route_parse_value(const Vrouter__Route *m, const struct conf *conf, uint64_t *value,
+		  struct refusal *r)
+{
+	uint64_t set = 0;
+
 	if (!m->has_nexthop_case)
 		return refuse(r, EINVAL, "nexthop", "nexthop is missing");
 	if (m->nexthop >= conf->nexthops)
 		return refuse(r, EINVAL, "nexthop", "nexthop %u is above %llu (option nexthops)",
 			      m->nexthop, (unsigned long long)conf->nexthops - 1);
-	*nexthop = m->nexthop;
+	if (m->has_label_case && m->label > LABEL_MAX)
+		return refuse(r, EINVAL, "label", "label %u is above %u", m->label, LABEL_MAX);
+	if (m->mac.len != 0)
+		return refuse(r, ENOTSUP, "mac",
+			      "a route cannot have a MAC of its own: leave it out, and the vif's is "
+			      "given in answers for the prefix");
+	if (m->longest)
+		return refuse(r, EINVAL, "longest", "longest is for GET: leave it out");
+	for (int i = 0; i < FLAGS; i++)
+		if (*flag_of(m, i))
+			set |= flags[i].flag;
+	if (m->has_label_case)
+		set |= ROUTE_LABEL_VALID;
+	*value = route_value(m->nexthop, m->has_label_case ? m->label : 0, set);
 	return 0;
 }
 
@@ -83,54 +114,84 @@ route_describe(const struct route_key *key, uint64_t value, Vrouter__Route *m,
 	m->prefix.data = bytes;
 	m->has_nexthop_case = VROUTER__ROUTE__HAS_NEXTHOP_NEXTHOP;
 	m->nexthop = route_value_nexthop(value);
+	if ((value & ROUTE_LABEL_VALID) != 0) {
+		m->has_label_case = VROUTER__ROUTE__HAS_LABEL_LABEL;
+		m->label = route_value_label(value);
+	}
+	for (int i = 0; i < FLAGS; i++)
+		*flag_of(m, i) = (value & flags[i].flag) != 0;
 }
 
 static int
-route_put(struct ctl *ctl, const ProtobufCMessage *object, struct call *call)
+refuse_full(struct change *c)
+{
+	const struct route_table *t = c->ctl->tables.routes;
+
+	return refuse(c->refusal, ENOSPC, NULL,
+		      "the table is full: %u IPv4 and %u IPv6 routes, room for %u and %llu of %llu "
+		      "bytes of their tries (option routes)",
+		      route_used(t, ROUTE_INET), route_used(t, ROUTE_INET6), route_capacity(t),
+		      (unsigned long long)route_bytes_used(t), (unsigned long long)route_bytes(t));
+}
+
+static int
+route_put(struct change *c, const ProtobufCMessage *object)
 {
 	const Vrouter__Route *m = (const Vrouter__Route *)object;
-	struct refusal *r = call_refusal(call);
+	struct tables *t = &c->ctl->tables;
 	struct route_key key;
-	uint32_t nexthop = 0;
+	uint64_t value = 0;
 	int rc;
 
-	rc = route_parse_key(m, ctl->conf, &key, r);
+	rc = route_parse_key(m, c->ctl->conf, &key, c->refusal);
 	if (rc == 0)
-		rc = route_parse_nexthop(m, ctl->conf, &nexthop, r);
+		rc = route_parse_value(m, c->ctl->conf, &value, c->refusal);
 	if (rc < 0)
 		return rc;
-	rc = route_add(ctl->tables.route_writer, &key, route_value(nexthop, 0, 0));
-	if (rc == -ENOSPC)
-		return refuse(r, ENOSPC, NULL,
-			      "the table is full: %u IPv4 and %u IPv6 routes, room for %u and %llu "
-			      "of %llu bytes of their tries (option routes)",
-			      route_used(ctl->tables.routes, ROUTE_INET),
-			      route_used(ctl->tables.routes, ROUTE_INET6),
-			      route_capacity(ctl->tables.routes),
-			      (unsigned long long)route_bytes_used(ctl->tables.routes),
-			      (unsigned long long)route_bytes(ctl->tables.routes));
-	return rc;
+	rc = route_stage_add(t->route_writer, t->batch, &key, value, c->owner);
+	return rc == -ENOSPC ? refuse_full(c) : rc;
 }
 
 static int
-route_remove(struct ctl *ctl, const ProtobufCMessage *object, struct call *call)
+route_remove(struct change *c, const ProtobufCMessage *object)
 {
-	struct refusal *r = call_refusal(call);
+	const Vrouter__Route *m = (const Vrouter__Route *)object;
+	struct tables *t = &c->ctl->tables;
 	struct route_key key;
 	int rc;
 
-	rc = route_parse_key((const Vrouter__Route *)object, ctl->conf, &key, r);
+	rc = route_parse_key(m, c->ctl->conf, &key, c->refusal);
 	if (rc < 0)
 		return rc;
-	rc = route_del(ctl->tables.route_writer, &key);
+	rc = route_stage_del(t->route_writer, t->batch, &key);
 	if (rc == -ENOENT)
-		return refuse(r, ENOENT, "prefix", "it does not exist");
-	return rc;
+		return refuse(c->refusal, ENOENT, "prefix", "it does not exist");
+	return rc == -ENOSPC ? refuse_full(c) : rc;
+}
+
+/* Nothing found is an answer: nexthop 0, and no prefix. */
+static void
+route_read_longest(struct ctl *ctl, const struct route_key *key, struct call *call)
+{
+	Vrouter__Route found = VROUTER__ROUTE__INIT;
+	uint8_t bytes[PREFIX_MAX];
+	struct route_key longest;
+	uint64_t value;
+
+	if (route_find(ctl->tables.route_writer, key, &longest, &value) == 0) {
+		route_describe(&longest, value, &found, bytes);
+	} else {
+		found.has_vrf_case = VROUTER__ROUTE__HAS_VRF_VRF;
+		found.vrf = key->vrf;
+		found.has_nexthop_case = VROUTER__ROUTE__HAS_NEXTHOP_NEXTHOP;
+	}
+	call_object(call, &found.base);
 }
 
 static int
 route_read(struct ctl *ctl, const ProtobufCMessage *object, struct call *call)
 {
+	const Vrouter__Route *m = (const Vrouter__Route *)object;
 	struct refusal *r = call_refusal(call);
 	uint8_t bytes[PREFIX_MAX];
 	struct route_key key;
@@ -138,9 +199,13 @@ route_read(struct ctl *ctl, const ProtobufCMessage *object, struct call *call)
 	uint64_t value;
 	int rc;
 
-	rc = route_parse_key((const Vrouter__Route *)object, ctl->conf, &key, r);
+	rc = route_parse_key(m, ctl->conf, &key, r);
 	if (rc < 0)
 		return rc;
+	if (m->longest) {
+		route_read_longest(ctl, &key, call);
+		return 0;
+	}
 	if (route_get(ctl->tables.route_writer, &key, &value) < 0)
 		return refuse(r, ENOENT, "prefix", "it does not exist");
 	route_describe(&key, value, &found, bytes);
@@ -161,7 +226,8 @@ route_list(struct ctl *ctl, const ProtobufCMessage *filter, uint64_t *cursor, ui
 
 	for (int64_t left = (int64_t)budget * 16; *cursor != OBJECT_LIST_END && left > 0;) {
 		uint32_t n =
-		    route_walk(ctl->tables.routes, cursor, WALK_MAX, WALK_MAX, keys, values);
+		    route_walk(ctl->tables.routes, cursor, WALK_MAX, WALK_MAX, keys, values,
+				       NULL);
 
 		left -= WALK_MAX + (int64_t)n * 15;
 		for (uint32_t i = 0; i < n; i++) {
@@ -175,8 +241,8 @@ route_list(struct ctl *ctl, const ProtobufCMessage *filter, uint64_t *cursor, ui
 }
 
 const struct object_kind object_route = {
-    .add = route_put,
-    .del = route_remove,
+    .put = route_put,
+    .remove = route_remove,
     .get = route_read,
     .list = route_list,
 };

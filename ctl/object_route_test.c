@@ -86,6 +86,92 @@ adding_again_replaces_the_nexthop(void **state)
 }
 
 static void
+label_and_flags_are_read_back(void **state)
+{
+	Vrouter__Route plain = route_to(1, "\x0a\0\0\0\x08", 5, 7);
+	Vrouter__Route zero = plain, proxy = plain, all = plain;
+	const struct {
+		Vrouter__Route *m;
+		uint64_t flags;
+		uint32_t label;
+	} cases[] = {
+	    {&plain, 0, 0},
+	    {&zero, ROUTE_LABEL_VALID, 0},
+	    {&proxy, ROUTE_ARP_PROXY, 0},
+	    {&all,
+	     ROUTE_LABEL_VALID | ROUTE_ARP_PROXY | ROUTE_ARP_TRAP | ROUTE_ARP_FLOOD |
+		 ROUTE_MAC_IP_LEARNT,
+	     1048575},
+	};
+
+	(void)state;
+	zero.has_label_case = all.has_label_case = VROUTER__ROUTE__HAS_LABEL_LABEL;
+	all.label = 1048575;
+	proxy.arp_proxy = all.arp_proxy = true;
+	all.arp_trap = all.arp_flood = all.mac_ip_learnt = true;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const Vrouter__Route *got;
+		uint32_t vrf = 1, address_be;
+		uint64_t value;
+
+		assert_ok(ask(VROUTER__OP__ADD, "route", cases[i].m));
+		memcpy(&address_be, "\x0a\x01\0\x01", sizeof(address_be));
+		route_lookup_inet(test_ctl.tables.routes, &vrf, &address_be, 1, &value);
+		assert_true(value == route_value(7, cases[i].label, cases[i].flags));
+		assert_ok(ask(VROUTER__OP__GET, "route", cases[i].m));
+		got = answered_object(0)->route;
+		assert_int_equal(got->has_label_case, cases[i].m->has_label_case);
+		assert_int_equal(got->label, cases[i].label);
+		assert_int_equal(got->arp_proxy, cases[i].m->arp_proxy);
+		assert_int_equal(got->arp_trap, cases[i].m->arp_trap);
+		assert_int_equal(got->arp_flood, cases[i].m->arp_flood);
+		assert_int_equal(got->mac_ip_learnt, cases[i].m->mac_ip_learnt);
+	}
+	assert_ok(ask(VROUTER__OP__DEL, "route", &plain));
+}
+
+static void
+the_longest_route_not_longer_than_asked_is_found(void **state)
+{
+	static const struct {
+		const char *asked, *found; /* NULL: none */
+		uint32_t nexthop;
+	} cases[] = {
+	    {"\x0a\x01\x02\x03\x20", "\x0a\x01\x02\0\x18", 24},
+	    {"\x0a\x01\x02\x03\x18", "\x0a\x01\x02\0\x18", 24},
+	    {"\x0a\x01\x02\x03\x17", "\x0a\0\0\0\x08", 8},
+	    {"\x0a\x01\x02\x03\x07", NULL, 0},
+	    {"\x0b\0\0\0\x20", NULL, 0},
+	};
+	Vrouter__Route wide = route_to(1, "\x0a\0\0\0\x08", 5, 8);
+	Vrouter__Route narrow = route_to(1, "\x0a\x01\x02\0\x18", 5, 24);
+
+	(void)state;
+	assert_ok(ask(VROUTER__OP__ADD, "route", &wide));
+	assert_ok(ask(VROUTER__OP__ADD, "route", &narrow));
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		Vrouter__Route m = route(1, cases[i].asked, 5);
+		const Vrouter__Route *got;
+
+		m.longest = true;
+		assert_ok(ask(VROUTER__OP__GET, "route", &m));
+		got = answered_object(0)->route;
+		assert_int_equal(got->vrf, 1);
+		assert_int_equal(got->nexthop, cases[i].nexthop);
+		assert_int_equal(got->prefix.len, cases[i].found != NULL ? 5 : 0);
+		if (cases[i].found != NULL)
+			assert_memory_equal(got->prefix.data, cases[i].found, 5);
+	}
+	/* What covers a prefix is not deleted in its stead. */
+	wide.prefix.data = (uint8_t *)(uintptr_t)"\x0a\x01\0\0\x10";
+	assert_refused(ask(VROUTER__OP__DEL, "route", &wide), VROUTER__RESULT__CODE__NOT_FOUND,
+		       "prefix", "it does not exist");
+	wide.prefix.data = (uint8_t *)(uintptr_t)"\x0a\0\0\0\x08";
+	assert_ok(ask(VROUTER__OP__DEL, "route", &wide));
+	assert_ok(ask(VROUTER__OP__DEL, "route", &narrow));
+}
+
+static void
 host_bits_are_ignored(void **state)
 {
 	static const struct {
@@ -141,6 +227,19 @@ what_is_wrong_is_named(void **state)
 		assert_refused(ask(VROUTER__OP__ADD, "route", &m), INVALID, cases[i].field,
 			       cases[i].words);
 	}
+	absent = route_to(1, "\x0a\0\0\0\x08", 5, 1);
+	absent.has_label_case = VROUTER__ROUTE__HAS_LABEL_LABEL;
+	absent.label = 1048576;
+	assert_refused(ask(VROUTER__OP__ADD, "route", &absent), INVALID, "label",
+		       "label 1048576 is above 1048575");
+	absent.label = 0;
+	absent.longest = true;
+	assert_refused(ask(VROUTER__OP__ADD, "route", &absent), INVALID, "longest", "is for GET");
+	absent.longest = false;
+	absent.mac.data = (uint8_t *)(uintptr_t)"\x02\0\0\0\0\x01";
+	absent.mac.len = 6;
+	assert_refused(ask(VROUTER__OP__ADD, "route", &absent), VROUTER__RESULT__CODE__UNSUPPORTED,
+		       "mac", "leave it out");
 	assert_int_equal(route_used(test_ctl.tables.routes, ROUTE_INET), 0);
 }
 
@@ -197,6 +296,8 @@ main(void)
 	static const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(routes_are_written_read_back_and_deleted),
 	    cmocka_unit_test(adding_again_replaces_the_nexthop),
+	    cmocka_unit_test(label_and_flags_are_read_back),
+	    cmocka_unit_test(the_longest_route_not_longer_than_asked_is_found),
 	    cmocka_unit_test(host_bits_are_ignored),
 	    cmocka_unit_test(what_is_wrong_is_named),
 	    cmocka_unit_test(a_full_table_says_so),

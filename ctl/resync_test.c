@@ -40,11 +40,13 @@ only_what_was_not_added_again_goes(void **state)
 		nexthop(VROUTER__OP__ADD, i, 1);
 		bridge(VROUTER__OP__ADD, i, 1);
 		vif(VROUTER__OP__ADD, i, i == 2 ? "red-2" : NULL);
+		route(VROUTER__OP__ADD, i, i);
 	}
 	batch_controller = "north";
 	assert_ok(ask_batch());
 	batch_controller = "south";
 	nexthop(VROUTER__OP__ADD, 4, 1);
+	route(VROUTER__OP__ADD, 4, 4);
 	assert_ok(ask_batch());
 	batch_controller = "";
 	nexthop(VROUTER__OP__ADD, 5, 1);
@@ -56,15 +58,21 @@ only_what_was_not_added_again_goes(void **state)
 	nexthop(VROUTER__OP__ADD, 1, 1);
 	bridge(VROUTER__OP__ADD, 1, 1);
 	vif(VROUTER__OP__ADD, 1, NULL);
+	route(VROUTER__OP__ADD, 1, 1);
 	assert_ok(ask_batch());
 	batch_controller = "";
 	nexthop(VROUTER__OP__ADD, 3, 1); /* nobody's from now on */
+	route(VROUTER__OP__ADD, 3, 3);
 	assert_ok(ask_batch());
 	fake_primary.n_dels = 0;
 	assert_ok(resync("north", VROUTER__CONTROLLER__RESYNC__END));
 
 	assert_true(has_nexthop(1) && !has_nexthop(2) && has_nexthop(3));
 	assert_true(has_nexthop(4) && has_nexthop(5));
+	assert_int_equal(route_leads_to(1), 1);
+	assert_int_equal(route_leads_to(2), -1);
+	assert_int_equal(route_leads_to(3), 3);
+	assert_int_equal(route_leads_to(4), 4);
 	assert_int_equal(bridge_used(test_ctl.tables.bridge), 1);
 	assert_non_null(vif_lookup(test_ctl.tables.vifs, 1));
 	assert_null(vif_lookup(test_ctl.tables.vifs, 2));
@@ -116,6 +124,8 @@ reset_takes_counters_tables_or_both(void **state)
 	vif(VROUTER__OP__ADD, 1, NULL);
 	vif(VROUTER__OP__ADD, 7, "blue-7");
 	bridge(VROUTER__OP__ADD, 50, 1);
+	for (uint32_t i = 0; i < 100; i++)
+		route(VROUTER__OP__ADD, 1000 + i, 1);
 	assert_ok(ask_batch());
 	slot->rx_packets += 50;
 	m.counters = true;
@@ -128,6 +138,8 @@ reset_takes_counters_tables_or_both(void **state)
 	assert_int_equal(test_ctl.tables.vifs->used, 0);
 	assert_int_equal(test_ctl.tables.nexthops->used, 0);
 	assert_int_equal(bridge_used(test_ctl.tables.bridge), 0);
+	assert_int_equal(route_used(test_ctl.tables.routes, ROUTE_INET), 0);
+	assert_int_equal(route_leads_to(1000), -1);
 }
 
 int

@@ -69,25 +69,29 @@ sweep_bridges(struct ctl *ctl, const struct sweep *what, uint64_t *cursor)
 	return rc;
 }
 
-/* Routes belong to nobody, so only a sweep of everything takes them. */
+/* The tries follow as the routes go, so that not too many wait for it. */
 static int
 sweep_routes(struct ctl *ctl, const struct sweep *what, uint64_t *cursor)
 {
 	struct tables *t = &ctl->tables;
 	struct route_key keys[STEP_ROUTES];
 	uint64_t values[STEP_ROUTES];
+	uint16_t owners[STEP_ROUTES];
 	uint64_t at = *cursor - cursor_at(ROUTES, 0);
-	uint32_t n = 0;
-	int rc = 0;
+	uint32_t n;
+	int rc;
 
-	if (what->all)
-		n = route_walk(t->routes, &at, STEP_ROUTES, STEP_ROUTES, keys, values);
+	rc = route_follow(t->route_writer, route_changes(t->route_writer), STEP_ROUTES);
+	if (rc == -EAGAIN || rc == -ENOBUFS)
+		return 0;
+	rc = 0;
+	n = route_walk(t->routes, &at, STEP_ROUTES, STEP_ROUTES, keys, values, owners);
 	for (uint32_t i = 0; i < n && rc == 0; i++)
-		rc = route_del(t->route_writer, &keys[i]);
-	ctl->revision += n > 0;
+		if (doomed(what, owners[i]))
+			rc = route_stage_del(t->route_writer, t->batch, &keys[i]);
+	rc = decide(ctl, rc);
 	if (rc == 0)
-		*cursor =
-		    what->all && at != UINT64_MAX ? cursor_at(ROUTES, at) : cursor_at(NEXTHOPS, 0);
+		*cursor = at != UINT64_MAX ? cursor_at(ROUTES, at) : cursor_at(NEXTHOPS, 0);
 	return rc;
 }
 

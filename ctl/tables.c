@@ -21,6 +21,9 @@
 /* Frees that may wait for readers at a time, or a batch's; beyond it, requests wait. */
 enum { DEFERRED_MIN = 65536 };
 
+/* Routes that a trie follows in one go: less than a millisecond. */
+enum { FOLLOW_POLL = 512 };
+
 int
 tables_find(struct tables *t, const struct region *region, struct fault *f)
 {
@@ -37,7 +40,6 @@ tables_find(struct tables *t, const struct region *region, struct fault *f)
 	    {"nexthop", (void **)&t->nexthops},
 	    {"bridge", (void **)&t->bridge},
 	    {"counters", (void **)&t->counters},
-	    {"drop-log", (void **)&t->drop_log},
 	    {"route", (void **)&t->routes},
 	    {"agents", (void **)&t->agents},
 	    {"redo", (void **)&t->redo},
@@ -170,6 +172,15 @@ int
 tables_may_commit(struct tables *t)
 {
 	return grace_room_for(t->grace, redo_staged(t->batch));
+}
+
+void
+tables_poll(struct tables *t)
+{
+	if (t->grace == NULL)
+		return;
+	grace_poll(t->grace);
+	route_follow(t->route_writer, route_changes(t->route_writer), FOLLOW_POLL);
 }
 
 int64_t

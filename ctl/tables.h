@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The region's tables as control sees them: it is the only writer of vifs, nexthops and bridge
- * entries, and a reader of the rest. Main thread only.
+ * The region's tables as control sees them: it is the only writer of vifs, nexthops, bridge
+ * entries and routes, and a reader of the rest. Main thread only.
  *
  * Adoption is a scan: whatever the last vr-ctl published is there, whatever it had not is not, and
  * the writers find their free entries by looking. What it had decided on but not published all of
@@ -18,7 +18,6 @@ struct bridge;
 struct bridge_writer;
 struct controllers;
 struct counters;
-struct drop_log;
 struct grace;
 struct idtab;
 struct idtab_writer;
@@ -47,7 +46,6 @@ struct tables {
 	struct bridge *bridge;
 	struct route_table *routes;
 	struct counters *counters;
-	struct drop_log *drop_log; /* by hand, as counters */
 	struct redo *redo;
 	struct vif_counters *baseline; /* by vif id: what had been counted before it was added */
 	struct controllers *controllers;
@@ -79,6 +77,8 @@ int tables_stage_reset(struct tables *t, uint32_t vif);
 int tables_stage_owner(struct tables *t, uint16_t *owner, uint16_t tag);
 /* Whether the batch may be committed: 0, -ENOBUFS (not now) or -E2BIG. */
 int tables_may_commit(struct tables *t);
+/* Now and then: runs what waited for readers, and has tries follow what a death left behind. */
+void tables_poll(struct tables *t);
 
 /* Id of the vif that uses the port with this index once the batch is committed, or -ENOENT. */
 int64_t tables_staged_vif_of_port(const struct tables *t, uint32_t port);

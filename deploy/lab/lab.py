@@ -348,7 +348,7 @@ class Router:
             (v["id"], k): int(n)
             for v in self.ask("vif list")
             for k, n in v.get("state", {}).items()
-            if type(n) in (int, str) and str(n).isdigit()
+            if k not in ("port", "link_up")
         }
 
     def slot(self, number):
