@@ -17,16 +17,20 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <time.h>
 #include <unistd.h>
+
+#include <rte_cycles.h>
 
 #include "common/bridge.h"
 #include "common/conf.h"
 #include "common/controller.h"
 #include "common/counters.h"
 #include "common/fault_point.h"
+#include "common/flow.h"
 #include "common/grace.h"
 #include "common/idtab.h"
 #include "common/layouts.h"
@@ -41,8 +45,8 @@
 #include "common/vif.h"
 #include "common/vif_roles.h"
 
-/* Room for tables to come: MPLS labels, and flow entries, of which a pair has two. */
-enum { LABEL_BYTES = 64, FLOW_BYTES = 128 };
+/* Room for tables to come: MPLS labels. */
+enum { LABEL_BYTES = 64 };
 
 #define AFRESH "remove the file to start afresh (all tables are lost)"
 
@@ -69,6 +73,17 @@ tables_wanted(const struct conf *c, struct table *t)
 	*t++ = (struct table){.name = label, .size = bytes, .capacity = cap, .entry_size = entry};
 #include "common/tables.def"
 #undef TABLE
+}
+
+/* Guests choose keys: where those stand must not be foretold. */
+static uint64_t
+random_seed(void)
+{
+	uint64_t seed = 0;
+
+	if (getrandom(&seed, sizeof(seed), GRND_NONBLOCK) != sizeof(seed))
+		seed = rte_rdtsc();
+	return seed | 1;
 }
 
 static void
@@ -98,7 +113,7 @@ region_size(const struct conf *conf, uint64_t page)
 	tables_wanted(conf, tables);
 	for (int i = 0; i < TABLES; i++)
 		size += up(tables[i].size, CACHE_LINE);
-	size += conf->labels * LABEL_BYTES + conf->flow_entries * FLOW_BYTES;
+	size += conf->labels * LABEL_BYTES;
 	size += conf->region_spare_mb << 20;
 	return up(size, page);
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/bridge.h"
+#include "common/flow.h"
 #include "common/idtab.h"
 #include "common/port.h"
 #include "common/process.h"
@@ -69,6 +70,9 @@ table_use(const struct tables *t, const char *name)
 					  (uint64_t)route_used(t->routes, ROUTE_INET) +
 					      route_used(t->routes, ROUTE_INET6),
 					  route_capacity(t->routes)};
+	if (strcmp(name, "flow") == 0)
+		return (struct table_use){true, true, 2 * (uint64_t)flow_used(t->flows),
+					  2 * (uint64_t)flow_capacity(t->flows)};
 	return (struct table_use){.counted = false};
 }
 

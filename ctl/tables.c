@@ -7,6 +7,7 @@
 
 #include "common/bridge.h"
 #include "common/counters.h"
+#include "common/flow.h"
 #include "common/grace.h"
 #include "common/idtab.h"
 #include "common/port.h"
@@ -41,6 +42,7 @@ tables_find(struct tables *t, const struct region *region, struct fault *f)
 	    {"bridge", (void **)&t->bridge},
 	    {"counters", (void **)&t->counters},
 	    {"route", (void **)&t->routes},
+	    {"flow", (void **)&t->flows},
 	    {"agents", (void **)&t->agents},
 	    {"redo", (void **)&t->redo},
 	    {"baseline", (void **)&t->baseline},

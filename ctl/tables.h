@@ -18,6 +18,7 @@ struct bridge;
 struct bridge_writer;
 struct controllers;
 struct counters;
+struct flow_table;
 struct grace;
 struct idtab;
 struct idtab_writer;
@@ -45,6 +46,7 @@ struct tables {
 	struct idtab *nexthops;
 	struct bridge *bridge;
 	struct route_table *routes;
+	struct flow_table *flows;
 	struct counters *counters;
 	struct redo *redo;
 	struct vif_counters *baseline; /* by vif id: what had been counted before it was added */

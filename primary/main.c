@@ -215,6 +215,7 @@ memory_start(struct primary *p, struct fault *f)
 		}
 	}
 	p->slots = region_table(&p->region, "slots");
+	p->flows = region_table(&p->region, "flow");
 	p->agents = region_table(&p->region, "agents");
 	p->processes = region_table(&p->region, "processes");
 	p->ports = region_table(&p->region, "ports");

@@ -41,6 +41,7 @@ struct primary {
 	struct processes *processes;
 	struct ports *ports;
 	struct rte_rcu_qsbr *grace;
+	struct flow_table *flows;
 	struct handshake *hs;
 	char eal_prefix[64];
 

@@ -12,6 +12,7 @@
 
 #include <rte_eal.h>
 
+#include "common/flow.h"
 #include "common/grace.h"
 #include "common/hand.h"
 #include "primary/peers.h"
@@ -62,6 +63,7 @@ repair_process(struct primary *p, struct peer *peer, struct repair_sum *sum)
 			continue;
 		if (peer->joined)
 			repair_hand(p, i, sum, &s->quarantined);
+		flow_repair(p->flows, i); /* while its reader still holds up grace periods */
 		grace_reap(p->grace, i);
 		__atomic_store_n(&s->generation, s->generation + 1, __ATOMIC_RELEASE);
 		s->restarts++;
@@ -76,6 +78,7 @@ repair_slots_of(struct primary *p, process_key owner)
 
 		if (s->owner != owner)
 			continue;
+		flow_repair(p->flows, i);
 		grace_reap(p->grace, i);
 		__atomic_store_n(&s->generation, s->generation + 1, __ATOMIC_RELEASE);
 		s->restarts++;
