@@ -128,6 +128,12 @@ DPDK_PROGRAMS := $(foreach p,vr-primary vr-fwd vr-vhost vr-ctl,$(call have_main,
 PROGRAMS := $(DPDK_PROGRAMS) $(call have_main,vrctl)
 CLIENT_LIBS := $(if $(SRCS_client),$(O)/lib/libvrouter.a $(O)/lib/libvrouter.so)
 
+# rte_vhost's way to messages and memory of guests leads through us.
+ifneq ($(wildcard vhost-agent/vet.c),)
+comma := ,
+WRAPS_vhost-agent := $(addprefix -Wl$(comma)--wrap=,recvmsg sendmsg __poll_chk eventfd_write mmap64 munmap)
+endif
+
 # Which devices other processes hear of is the primary's own affair.
 ifneq ($(wildcard primary/hotplug.c),)
 WRAPS_primary := -Wl,--wrap=eal_dev_hotplug_request_to_secondary -Wl,--wrap=rte_mp_sendmsg
@@ -178,7 +184,7 @@ $(FLAGS): FORCE
 	$(call stamp,$(CC) $(CPPFLAGS_ALL) $(DPDK_CPPFLAGS) $(CPPFLAGS) $(CFLAGS_ALL) $(CFLAGS))
 LINKFLAGS := $(O)/link.stamp
 $(LINKFLAGS): FORCE
-	$(call stamp,$(DPDK_LDFLAGS) $(DPDK_LDLIBS) $(LDFLAGS_ALL) $(LDFLAGS) $(WRAPS_primary) $(OUR_SHARED))
+	$(call stamp,$(DPDK_LDFLAGS) $(DPDK_LDLIBS) $(LDFLAGS_ALL) $(LDFLAGS) $(WRAPS_primary) $(WRAPS_vhost-agent) $(OUR_SHARED))
 
 $(GEN)/proto/%.pb-c.c $(GEN)/proto/%.pb-c.h &: proto/%.proto $(protos)
 	$(call say,PROTOC,$<)

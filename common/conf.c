@@ -213,6 +213,21 @@ check_slot(const char *value, uint32_t *id, int32_t *core, struct fault *f)
 	return 0;
 }
 
+static int
+check_agent_core(const char *value, uint32_t *agent, int32_t *core, struct fault *f)
+{
+	const char *at = strchrnul(value, '@');
+	uint32_t cpu = 0;
+
+	if (*at != '@' || parse_u32(value, at, AGENTS_MAX - 1, agent) < 0 ||
+	    parse_u32(at + 1, at + strlen(at), CPU_MAX, &cpu) < 0)
+		return fault_set(f, EINVAL,
+				 "agent-core = %s: must be AGENT@CPU, agent 0 to %d, CPU 0 to %d",
+				 value, AGENTS_MAX - 1, CPU_MAX);
+	*core = (int32_t)cpu;
+	return 0;
+}
+
 /* The last ",queues=" is ours if it is also the last argument; drivers may have one of that name.
  */
 static int
@@ -286,6 +301,8 @@ check_value(const struct option *o, const char *value, uint64_t v, struct fault 
 		return check_name(o->name, value, 31, f);
 	if (IS(slots))
 		return check_slot(value, &id, &core, f);
+	if (IS(agent_cpus))
+		return check_agent_core(value, &id, &core, f);
 	if (IS(ports))
 		return conf_port_parse(value, &port, f);
 #undef IS
@@ -408,6 +425,8 @@ conf_defaults(struct conf *c)
 	c->n_slots = 1;
 	c->slot_ids[0] = SLOT_DEFAULT;
 	c->slot_cores[0] = -1;
+	for (uint32_t i = 0; i < AGENTS_MAX; i++)
+		c->agent_cores[i] = -1;
 }
 
 /* --- values that must fit each other --- */
@@ -436,6 +455,30 @@ derive_slots(struct conf *c, struct fault *f)
 }
 
 static int
+derive_agent_cores(struct conf *c, struct fault *f)
+{
+	for (uint32_t i = 0; i < AGENTS_MAX; i++)
+		c->agent_cores[i] = -1;
+	for (uint32_t i = 0; i < c->agent_cpus.n; i++) {
+		uint32_t agent;
+		int32_t core;
+		int rc = check_agent_core(c->agent_cpus.v[i], &agent, &core, f);
+
+		if (rc < 0)
+			return rc;
+		if (agent >= c->agents)
+			return fault_set(f, ERANGE,
+					 "agent-core = %s: there is no agent %u (agents = %llu)",
+					 c->agent_cpus.v[i], agent, (unsigned long long)c->agents);
+		if (c->agent_cores[agent] >= 0)
+			return fault_set(f, EEXIST, "agent-core = %s: agent %u is given twice",
+					 c->agent_cpus.v[i], agent);
+		c->agent_cores[agent] = core;
+	}
+	return 0;
+}
+
+static int
 check_ports(const struct conf *c, struct fault *f)
 {
 	struct conf_port a, b;
@@ -457,6 +500,8 @@ conf_finish(struct conf *c, struct fault *f)
 {
 	int rc = derive_slots(c, f);
 
+	if (rc == 0)
+		rc = derive_agent_cores(c, f);
 	if (rc < 0)
 		return rc;
 	return check_ports(c, f);

@@ -35,6 +35,8 @@ struct conf {
 	uint32_t n_slots;
 	uint32_t slot_ids[SLOTS_MAX];
 	int32_t slot_cores[SLOTS_MAX]; /* -1: any */
+	/* and from 'agent_cpus' */
+	int32_t agent_cores[AGENTS_MAX]; /* -1: any */
 };
 
 enum { POLL_BUSY, POLL_ADAPTIVE }; /* conf.poll */

@@ -26,6 +26,7 @@ enum port_state { PORT_FREE, PORT_ACTIVE, PORT_REMOVING };
 enum port_flag {
 	PORT_VHOST_SERVER =
 	    1,           /* the agent listens at the socket; else it connects to the guest's */
+	PORT_MOVING = 4, /* VHOST: no agent serves it now; the primary writes */
 	PORT_MEMBER = 2, /* of a bond, which is the port to use; the primary writes */
 	PORT_HOST = 4,   /* TAP: the host's own end, so the interface has the port's MAC */
 };

@@ -84,6 +84,7 @@ enum process_msg_type {
 	MSG_DEVICE_DONE, /* answer to MSG_DEVICE: result */
 	MSG_PORT_ADD,    /* control: make a port */
 	MSG_PORT_DEL,
+	MSG_PORT_MOVE, /* control: another agent is to serve a guest */
 	/* from the primary */
 	MSG_WELCOME = 64,
 	MSG_REFUSED,
@@ -92,7 +93,7 @@ enum process_msg_type {
 	MSG_TAP_CLOSE,
 	MSG_DEVICE, /* attach or detach an EAL device locally (EAL calls allowed: token is held) */
 	MSG_STOP,   /* drain and exit */
-	MSG_PORT_REPLY, /* answer to MSG_PORT_ADD and MSG_PORT_DEL */
+	MSG_PORT_REPLY, /* answer to MSG_PORT_ADD, MSG_PORT_DEL and MSG_PORT_MOVE */
 	MSG_EVENT,      /* control: something in the process, slot or port table changed */
 };
 
@@ -156,11 +157,18 @@ struct process_msg {
 			char devargs[256]; /* device: what rte_dev_probe() takes; vhost: path of the
 					      socket */
 			uint32_t flags;    /* enum port_flag */
+			uint32_t mode;     /* VHOST: of the agent's socket, see guest.h */
+			uint32_t uid, gid;
 		} port_add;
 		struct {
 			uint32_t serial;
 			uint32_t port;
 		} port_del;
+		struct {
+			uint32_t serial;
+			uint32_t port;
+			uint32_t agent;
+		} port_move;
 		struct {
 			uint32_t serial;
 			int32_t code;  /* 0 or negative errno */

@@ -32,6 +32,7 @@
 #include "common/fault_point.h"
 #include "common/flow.h"
 #include "common/grace.h"
+#include "common/guest.h"
 #include "common/idtab.h"
 #include "common/layouts.h"
 #include "common/log.h"

@@ -23,7 +23,7 @@ enum { STEP = 512 };
 enum phase {
 	STAGING,
 	MAKING_PORTS,
-	DROPPING_PORTS, /* decided: the ports that vifs left */
+	DROPPING_PORTS, /* decided: the ports that vifs left, or that others are to serve */
 	FOLLOWING,      /* the tries, the routes */
 	UNMAKING_PORTS, /* refused: the ports that were made */
 };
@@ -31,7 +31,9 @@ enum phase {
 /* What a change wants of the primary, or left to it. */
 struct port_note {
 	uint32_t change;
-	int32_t left;        /* index, -1: none */
+	int32_t left;  /* index, -1: none */
+	int32_t moved; /* to another agent, index, -1: none */
+	uint32_t agent;
 	bool missing;        /* to be made */
 	char made[NAME_LEN]; /* that was made, or asked for; empty: none */
 };
@@ -104,7 +106,7 @@ note_port(struct batch *b, uint32_t change, const struct change *c)
 {
 	struct port_note *ports = b->ports;
 
-	if (!c->port_missing && c->port_left < 0)
+	if (!c->port_missing && c->port_left < 0 && c->port_moved < 0)
 		return 0;
 	if (b->n_ports == b->ports_size) {
 		b->ports_size = b->ports_size == 0 ? 4 : 2 * b->ports_size;
@@ -113,8 +115,11 @@ note_port(struct batch *b, uint32_t change, const struct change *c)
 			return -ENOMEM;
 		b->ports = ports;
 	}
-	b->ports[b->n_ports++] =
-	    (struct port_note){.change = change, .left = c->port_left, .missing = c->port_missing};
+	b->ports[b->n_ports++] = (struct port_note){.change = change,
+						    .left = c->port_left,
+						    .moved = c->port_moved,
+						    .agent = c->agent,
+						    .missing = c->port_missing};
 	return 0;
 }
 
@@ -145,8 +150,11 @@ stage_change(struct batch *b, uint32_t i)
 {
 	const struct batch_change *change = &b->changes[i];
 	object_change *changer = object_changer(change->info->kind, change->op);
-	struct change c = {
-	    .ctl = b->ctl, .refusal = call_refusal(b->call), .owner = b->owner, .port_left = -1};
+	struct change c = {.ctl = b->ctl,
+			   .refusal = call_refusal(b->call),
+			   .owner = b->owner,
+			   .port_left = -1,
+			   .port_moved = -1};
 	int rc;
 
 	rc = changer(&c, change->object);
@@ -177,6 +185,7 @@ forget_ports(struct batch *b)
 			continue;
 		b->ports[kept] = b->ports[i];
 		b->ports[kept].missing = false;
+		b->ports[kept].moved = -1;
 		b->ports[kept++].left = -1;
 	}
 	b->n_ports = kept;
@@ -316,9 +325,10 @@ on_removed(void *arg, int code, const char *text)
 	struct batch *b = arg;
 
 	if (b->phase == DROPPING_PORTS && code < 0 && code != -ENOENT)
-		b->code = name_change(b, b->ports[b->at].change,
-				      refuse(call_refusal(b->call), -code, NULL,
-					     "its port could not be removed: %s", text));
+		b->code = name_change(
+		    b, b->ports[b->at].change,
+		    refuse(call_refusal(b->call), -code, NULL, "its port could not be %s: %s",
+			   b->ports[b->at].moved >= 0 ? "moved" : "removed", text));
 	b->at++;
 	call_wake(b->call);
 }
@@ -332,9 +342,11 @@ drop_ports(struct batch *b)
 	for (; b->at < b->n_ports; b->at++) {
 		const struct port_note *port = &b->ports[b->at];
 
-		if (port->left < 0)
+		if (port->left < 0 && port->moved < 0)
 			continue;
-		rc = vif_drop_port(b->ctl, port->left, r, on_removed, b);
+		rc = port->moved >= 0
+			 ? vif_move_port(b->ctl, port->moved, port->agent, r, on_removed, b)
+			 : vif_drop_port(b->ctl, port->left, r, on_removed, b);
 		if (rc == OBJECT_LATER)
 			return rc;
 		if (rc < 0)

@@ -96,6 +96,9 @@ static struct {
 	primary_reply *reply;
 	void *arg;
 	uint32_t del_port;
+	bool moves; /* the request is a move */
+	uint32_t move_port;
+	uint32_t move_agent;
 	char name[NAME_LEN];
 	char devargs[256];
 } fake_primary;
@@ -129,6 +132,22 @@ primary_port_del(struct primary *p, uint32_t port, const char *name, primary_rep
 	fake_primary.reply = reply;
 	fake_primary.arg = arg;
 	fake_primary.del_port = port;
+	return 0;
+}
+
+int
+primary_port_move(struct primary *p, uint32_t port, const char *name, uint32_t agent,
+		  primary_reply *reply, void *arg)
+{
+	(void)p;
+	(void)name;
+	if (fake_primary.reply != NULL)
+		return -EBUSY;
+	fake_primary.reply = reply;
+	fake_primary.arg = arg;
+	fake_primary.move_port = port;
+	fake_primary.move_agent = agent;
+	fake_primary.moves = true;
 	return 0;
 }
 
@@ -175,11 +194,14 @@ fake_primary_works(void)
 		reply(fake_primary.arg, -EIO, "the kernel says no");
 		return;
 	}
-	if (fake_primary.del_port != UINT32_MAX)
+	if (fake_primary.moves)
+		test_ctl.tables.ports->p[fake_primary.move_port].agent = fake_primary.move_agent;
+	else if (fake_primary.del_port != UINT32_MAX)
 		test_ctl.tables.ports->p[fake_primary.del_port].state = PORT_FREE;
 	else
 		make_port(fake_primary.name, fake_primary.wish.kind, fake_primary.devargs,
 			  fake_primary.wish.queues);
+	fake_primary.moves = false;
 	reply(fake_primary.arg, 0, "");
 }
 

@@ -45,8 +45,10 @@ struct change {
 	struct refusal *refusal;
 	uint16_t owner; /* tag of the controller that asks */
 	/* what it says beside its result: */
-	bool port_missing; /* a port has to be made first: see vif_make_port() */
-	int32_t port_left; /* index of a port that its vif leaves behind, -1: none */
+	bool port_missing;  /* a port has to be made first: see vif_make_port() */
+	int32_t port_left;  /* index of a port that its vif leaves behind, -1: none */
+	int32_t port_moved; /* index of a guest's port that another agent is to serve, -1: none */
+	uint32_t agent;     /* that one */
 };
 typedef int object_change(struct change *change, const ProtobufCMessage *object);
 

@@ -28,6 +28,7 @@
 #include "ctl/call.h"
 #include "ctl/ctl.h"
 #include "ctl/object.h"
+#include "ctl/vif_guest.h"
 
 enum {
 	MAC_LEN = 6,
@@ -35,8 +36,7 @@ enum {
 	MTU_MIN = 64,
 	MTU_MAX = 65535,
 	VLAN_MAX = 4094,
-	TAP_NAME_MAX = 15,     /* IFNAMSIZ - 1 */
-	SOCKET_PATH_MAX = 107, /* sizeof sockaddr_un.sun_path - 1 */
+	TAP_NAME_MAX = 15, /* IFNAMSIZ - 1 */
 };
 static const uint8_t default_mac[MAC_LEN] = {0x00, 0x00, 0x5e, 0x00, 0x01, 0x00};
 
@@ -123,12 +123,9 @@ parse_vhost(const Vrouter__Vif__Vhost *m, const struct conf *conf, const struct 
 {
 	int rc;
 
-	if (*m->path != '/')
-		return refuse(r, EINVAL, "vhost.path", "vhost.path \"%.80s\" is no absolute path",
-			      m->path);
-	if (strlen(m->path) > SOCKET_PATH_MAX)
-		return refuse(r, EINVAL, "vhost.path", "vhost.path is longer than %d bytes",
-			      SOCKET_PATH_MAX);
+	rc = vif_guest_parse(m, conf, wish, r);
+	if (rc < 0)
+		return rc;
 	if (m->agent >= conf->agents)
 		return refuse(r, EINVAL, "vhost.agent", "there is no agent %u (option agents)",
 			      m->agent);
@@ -412,9 +409,10 @@ port_check(const struct ctl *ctl, const struct vif *vif, const struct port_wish 
 		return refuse(r, EBUSY, wish->kind == PORT_VHOST ? "vhost.path" : "device.devargs",
 			      "port %s is there with %s instead: delete the vif first", p->name,
 			      p->devargs);
-	if (wish->kind == PORT_VHOST && (wish->agent != p->agent || wish->flags != p->flags))
-		return refuse(r, EBUSY, "vhost.agent",
-			      "port %s is there, served otherwise: delete the vif first", p->name);
+	if (wish->kind == PORT_VHOST && wish->flags != (p->flags & ~(uint32_t)PORT_MOVING))
+		return refuse(r, EBUSY, "vhost.server",
+			      "port %s is there with vhost.server=%s: delete the vif first",
+			      p->name, (p->flags & PORT_VHOST_SERVER) != 0 ? "true" : "false");
 	if (wish->queues != 0 && wish->queues != p->queues) {
 		snprintf(field, sizeof(field), "%s.queues", transport);
 		return refuse(
@@ -462,6 +460,22 @@ vif_drop_port(struct ctl *ctl, int32_t index, struct refusal *r, primary_reply *
 	return OBJECT_LATER;
 }
 
+int
+vif_move_port(struct ctl *ctl, int32_t index, uint32_t agent, struct refusal *r,
+	      primary_reply *reply, void *arg)
+{
+	const struct port *p = port_at(ctl, index);
+	int rc;
+
+	if (p == NULL || p->state != PORT_ACTIVE || p->kind != PORT_VHOST || p->agent == agent)
+		return 0;
+	rc = primary_port_move(ctl->primary, (uint32_t)index, p->name, agent, reply, arg);
+	if (rc < 0)
+		return refuse(r, -rc, "vhost.agent", "its port %s cannot be moved now: %s", p->name,
+			      rc == -EBUSY ? "it is just being changed" : strerror(-rc));
+	return OBJECT_LATER;
+}
+
 /* --- operations --- */
 
 /* What the port table says about the port that is wished for. */
@@ -472,6 +486,11 @@ use_port(struct change *c, const struct port_wish *wish, struct vif *vif)
 
 	if (port >= 0) {
 		vif->port = (int32_t)port;
+		if (wish->kind == PORT_VHOST &&
+		    wish->agent != c->ctl->tables.ports->p[port].agent) {
+			c->port_moved = (int32_t)port;
+			c->agent = wish->agent;
+		}
 		return port_check(c->ctl, vif, wish, (uint32_t)port, c->refusal);
 	}
 	if (wish->kind == PORT_DEVICE && *wish->devargs == '\0')
@@ -574,6 +593,32 @@ vif_put(struct change *c, const ProtobufCMessage *object)
 	return rc;
 }
 
+/* Of a transport that is there, SET changes nothing but the agent that serves a guest. */
+static int
+set_agent(struct change *c, const Vrouter__Vif *m, const struct vif *vif)
+{
+	Vrouter__Vif__Vhost only = VROUTER__VIF__VHOST__INIT;
+	const struct port *p = port_at(c->ctl, vif->port);
+
+	if (m->transport_case == 0)
+		return 0;
+	if (m->transport_case == VROUTER__VIF__TRANSPORT_VHOST)
+		only.agent = m->vhost->agent;
+	if (m->transport_case != VROUTER__VIF__TRANSPORT_VHOST ||
+	    protobuf_c_message_get_packed_size(&m->vhost->base) !=
+		protobuf_c_message_get_packed_size(&only.base))
+		return refuse(c->refusal, EINVAL, "transport",
+			      "SET changes nothing of its transport but vhost.agent: ADD does");
+	if (p == NULL || p->kind != PORT_VHOST)
+		return refuse(c->refusal, EINVAL, "vhost.agent", "it has no guest's port");
+	if (only.agent >= c->ctl->conf->agents)
+		return refuse(c->refusal, EINVAL, "vhost.agent",
+			      "there is no agent %u (option agents)", only.agent);
+	c->port_moved = vif->port;
+	c->agent = only.agent;
+	return 0;
+}
+
 static int
 vif_modify(struct change *c, const ProtobufCMessage *object)
 {
@@ -588,11 +633,10 @@ vif_modify(struct change *c, const ProtobufCMessage *object)
 	if (m->type != VROUTER__VIF__TYPE__TYPE_UNSET && (int)m->type != old->type + 1)
 		return refuse(c->refusal, EINVAL, "type",
 			      "its type cannot be changed: delete it and add it anew");
-	if (m->transport_case != 0)
-		return refuse(c->refusal, EINVAL, "transport",
-			      "SET does not change its transport: ADD does");
 	vif = *old;
-	rc = parse_given(m, c->ctl->conf, &vif, c->refusal);
+	rc = set_agent(c, m, old);
+	if (rc == 0)
+		rc = parse_given(m, c->ctl->conf, &vif, c->refusal);
 	if (rc == 0)
 		rc = tables_stage_owner(t, &t->vif_owner[vif.id], c->owner);
 	if (rc == 0)
@@ -633,6 +677,7 @@ struct vif_view {
 	Vrouter__Vif__Tap tap;
 	Vrouter__Vif__Device device;
 	Vrouter__Vif__Vhost vhost;
+	struct vif_guest_view guest;
 	Vrouter__Vif__Flag flags[32];
 	uint32_t cross_connect;
 };
@@ -694,6 +739,8 @@ describe_port(const struct ctl *ctl, const struct port *p, struct vif_view *v)
 		}
 		v->vif.transport_case = VROUTER__VIF__TRANSPORT_VHOST;
 		v->vif.vhost = &v->vhost;
+		vif_guest_describe(ctl, (uint32_t)(p - ctl->tables.ports->p), &v->guest);
+		v->state.guest = &v->guest.guest;
 	} else {
 		vrouter__vif__device__init(&v->device);
 		v->device.name = (char *)(uintptr_t)p->name;
@@ -757,7 +804,7 @@ vif_describe(const struct ctl *ctl, const struct vif *vif, struct vif_view *v)
 static void
 vif_describe_entry(const struct ctl *ctl, const void *entry, struct call *call)
 {
-	struct vif_view view;
+	struct vif_view view = {0};
 
 	vif_describe(ctl, entry, &view);
 	call_object(call, &view.vif.base);
@@ -807,7 +854,7 @@ vif_get(struct ctl *ctl, const ProtobufCMessage *object, struct call *call)
 	const Vrouter__Vif *m = (const Vrouter__Vif *)object;
 	const struct vif *vif = vif_lookup(ctl->tables.vifs, m->id);
 	struct vif_shares shares;
-	struct vif_view view;
+	struct vif_view view = {0};
 
 	if (vif == NULL)
 		return refuse(call_refusal(call), ENOENT, "id", "it does not exist");

@@ -38,5 +38,8 @@ int vif_make_port(struct ctl *ctl, const ProtobufCMessage *object, struct refusa
 /* Removes a port that was made for a vif and has none now; 0 when there is nothing to remove. */
 int vif_drop_port(struct ctl *ctl, int32_t index, struct refusal *r, primary_reply *reply,
 		  void *arg);
+/* Lets another agent serve a guest's port; 0 when it does already. */
+int vif_move_port(struct ctl *ctl, int32_t index, uint32_t agent, struct refusal *r,
+		  primary_reply *reply, void *arg);
 
 #endif

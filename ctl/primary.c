@@ -106,12 +106,27 @@ primary_port_add(struct primary *p, const struct port_wish *wish, primary_reply 
 	m.port_add.slot = wish->slot;
 	m.port_add.agent = (uint16_t)wish->agent;
 	m.port_add.flags = wish->flags;
+	m.port_add.mode = wish->mode;
+	m.port_add.uid = wish->uid;
+	m.port_add.gid = wish->gid;
 	if (wish->mac != NULL)
 		memcpy(m.port_add.mac, wish->mac, sizeof(m.port_add.mac));
 	snprintf(m.port_add.name, sizeof(m.port_add.name), "%s", wish->name);
 	if (wish->devargs != NULL)
 		snprintf(m.port_add.devargs, sizeof(m.port_add.devargs), "%s", wish->devargs);
 	return request_add(p, &m, wish->name, reply, arg);
+}
+
+int
+primary_port_move(struct primary *p, uint32_t port, const char *name, uint32_t agent,
+		  primary_reply *reply, void *arg)
+{
+	struct process_msg m = {.magic = PROCESS_MAGIC, .type = MSG_PORT_MOVE};
+
+	m.port_move.serial = ++p->serial;
+	m.port_move.port = port;
+	m.port_move.agent = agent;
+	return request_add(p, &m, name, reply, arg);
 }
 
 int
@@ -128,7 +143,9 @@ primary_port_del(struct primary *p, uint32_t port, const char *name, primary_rep
 static uint32_t
 request_serial(const struct request *q)
 {
-	return q->msg.type == MSG_PORT_ADD ? q->msg.port_add.serial : q->msg.port_del.serial;
+	return q->msg.type == MSG_PORT_ADD    ? q->msg.port_add.serial
+	       : q->msg.type == MSG_PORT_MOVE ? q->msg.port_move.serial
+					      : q->msg.port_del.serial;
 }
 
 static void

@@ -40,6 +40,8 @@ struct port_wish {
 	const char *devargs; /* vhost: path of the socket; NULL for taps */
 	uint32_t agent;      /* vhost */
 	uint32_t flags;      /* enum port_flag */
+	uint32_t mode;       /* vhost: of the agent's socket, and whose it is; guest.h */
+	uint32_t uid, gid;
 };
 
 /* 'code' is 0 or a negative errno with a sentence in 'text'. Never called before the request
@@ -49,6 +51,9 @@ typedef void primary_reply(void *arg, int code, const char *text);
 /* -EBUSY: a request about this name is under way. -ENOMEM. */
 int primary_port_add(struct primary *primary, const struct port_wish *wish, primary_reply *reply,
 		     void *arg);
+/* A guest's port: agent 'agent' is to serve it from now on. */
+int primary_port_move(struct primary *primary, uint32_t port, const char *name, uint32_t agent,
+		      primary_reply *reply, void *arg);
 int primary_port_del(struct primary *primary, uint32_t port, const char *name, primary_reply *reply,
 		     void *arg);
 

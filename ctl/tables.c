@@ -35,6 +35,7 @@ tables_find(struct tables *t, const struct region *region, struct fault *f)
 	    {"slots", (void **)&t->slots},
 	    {"processes", (void **)&t->processes},
 	    {"ports", (void **)&t->ports},
+	    {"guests", (void **)&t->guests},
 	    {"grace", (void **)&t->qsbr},
 	    {"vif", (void **)&t->vifs},
 	    {"vif-roles", (void **)&t->vif_roles},

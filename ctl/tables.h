@@ -39,6 +39,7 @@ struct tables {
 	struct slots *slots;
 	struct slots *agents;
 	struct processes *processes;
+	struct guests_table *guests;
 	struct ports *ports;
 	struct rte_rcu_qsbr *qsbr;
 	struct idtab *vifs;

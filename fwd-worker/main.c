@@ -5,13 +5,9 @@
  */
 #include <errno.h>
 #include <poll.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "common/conf.h"
@@ -19,6 +15,7 @@
 #define LOG_MODULE "main"
 #include "common/log.h"
 #include "common/process_client.h"
+#include "common/program.h"
 #include "common/region.h"
 #include "fwd-worker/slot.h"
 #include "fwd-worker/taps.h"
@@ -62,31 +59,6 @@ slots_parse(struct fwd *fwd, const char *list, struct fault *f)
 		return fault_set(f, EINVAL,
 				 "no slot to animate: give --slots, or slot in the file");
 	return 0;
-}
-
-static int
-signals_open(void)
-{
-	sigset_t set;
-
-	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	pthread_sigmask(SIG_BLOCK, &set, NULL);
-	signal(SIGPIPE, SIG_IGN);
-	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-}
-
-/* Each tap takes a descriptor for each of its queues. */
-static void
-descriptors_raise(void)
-{
-	struct rlimit limit;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
-		return;
-	limit.rlim_cur = limit.rlim_max;
-	(void)setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 static int
@@ -232,8 +204,8 @@ main(int argc, char **argv)
 	}
 	fwd.io_forward = extra[1].value != NULL;
 	log_init("vr-fwd", fwd.conf.log == 1, (enum log_level)fwd.conf.log_level);
-	descriptors_raise();
-	fwd.signals = signals_open();
+	program_descriptors(); /* each tap takes one for each of its queues */
+	fwd.signals = program_signals();
 	if (run(&fwd, argv, &f) < 0) {
 		log_error("%s", f.text);
 		return EXIT_FAILURE;

@@ -25,7 +25,7 @@
 #include "common/log.h"
 
 enum {
-	CHILDREN_MAX = SLOTS_MAX + 1,
+	CHILDREN_MAX = SLOTS_MAX + AGENTS_MAX + 1,
 	ARGS_MAX = 512,
 	START_AGAIN_MS = 100, /* a program that cannot be executed, say while it is replaced */
 };
@@ -33,8 +33,8 @@ enum {
 struct child {
 	struct watch watch; /* of its pidfd, for deaths before hello */
 	enum process_role role;
-	uint64_t slots;
-	char slot_list[SLOTS_MAX * 8];
+	uint64_t slots;           /* an agent's: bit of its number */
+	char list[SLOTS_MAX * 8]; /* of slots, or the agent's number */
 	char program[PATH_MAX];
 	pid_t pid; /* 0: does not run */
 	int pidfd;
@@ -89,10 +89,22 @@ add_workers(struct primary *p, struct children *c, const char *path)
 		snprintf(child->program, sizeof(child->program), "%s", path);
 		for (uint32_t i = w; i < p->slots->n; i += workers) {
 			child->slots |= UINT64_C(1) << i;
-			len +=
-			    (size_t)snprintf(child->slot_list + len, sizeof(child->slot_list) - len,
-					     "%s%u", len == 0 ? "" : ",", p->slots->s[i].id);
+			len += (size_t)snprintf(child->list + len, sizeof(child->list) - len,
+						"%s%u", len == 0 ? "" : ",", p->slots->s[i].id);
 		}
+	}
+}
+
+static void
+add_agents(struct primary *p, struct children *c, const char *path)
+{
+	for (uint32_t a = 0; a < p->spawn_agents; a++) {
+		struct child *child = &c->child[c->n++];
+
+		child->role = ROLE_VHOST;
+		child->slots = UINT64_C(1) << a;
+		snprintf(child->program, sizeof(child->program), "%s", path);
+		snprintf(child->list, sizeof(child->list), "%u", a);
 	}
 }
 
@@ -114,6 +126,11 @@ children_create(struct primary *p, struct fault *f)
 		return NULL;
 	}
 	add_workers(p, c, path);
+	if (program_path(path, sizeof(path), "vr-vhost") == 0)
+		add_agents(p, c, path);
+	else if (p->spawn_agents > 0)
+		log_warning("--spawn: no vhost agents, since %s cannot be executed: %s", path,
+			    strerror(errno));
 	if (program_path(path, sizeof(path), "vr-ctl") < 0) {
 		log_warning("--spawn: no control, since %s cannot be executed: %s", path,
 			    strerror(errno));
@@ -163,9 +180,11 @@ child_args(struct primary *p, struct child *c, char **args)
 	args[n++] = c->program;
 	for (int i = 1; i < p->argc && n < ARGS_MAX - 3; i++) {
 		if (strcmp(p->argv[i], "--spawn") == 0 ||
-		    strncmp(p->argv[i], "--spawn-workers=", 16) == 0)
+		    strncmp(p->argv[i], "--spawn-workers=", 16) == 0 ||
+		    strncmp(p->argv[i], "--spawn-agents=", 15) == 0)
 			continue;
-		if (strcmp(p->argv[i], "--spawn-workers") == 0) {
+		if (strcmp(p->argv[i], "--spawn-workers") == 0 ||
+		    strcmp(p->argv[i], "--spawn-agents") == 0) {
 			i++;
 			continue;
 		}
@@ -173,7 +192,10 @@ child_args(struct primary *p, struct child *c, char **args)
 	}
 	if (c->role == ROLE_FWD) {
 		args[n++] = (char *)"--slots";
-		args[n++] = c->slot_list;
+		args[n++] = c->list;
+	} else if (c->role == ROLE_VHOST) {
+		args[n++] = (char *)"--agent";
+		args[n++] = c->list;
 	}
 	args[n] = NULL;
 }
@@ -234,10 +256,14 @@ child_start(struct primary *p, struct child *c)
 		log_error("%s %d cannot be watched: %s", process_role_name(c->role), (int)c->pid,
 			  strerror(errno));
 	log_info("started %s %d%s%s", process_role_name(c->role), (int)c->pid,
-		 c->role == ROLE_FWD ? " for slots " : "", c->slot_list);
+		 c->role == ROLE_FWD     ? " for slots "
+		 : c->role == ROLE_VHOST ? ", agent "
+					 : "",
+		 c->list);
 }
 
-/* An earlier primary's process of the same role that has one of the child's slots. */
+/* An earlier primary's process of the same role and number, or that has one of the child's slots.
+ */
 static struct peer *
 stand_in(struct primary *p, const struct child *c)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * With --spawn: starts the workers and control, and starts them again when they die, at once at
+ * With --spawn: starts workers, agents and control, and starts them again when they die, at once at
  * first and with growing patience if they keep dying. Main thread. Without --spawn all of this does
  * nothing.
  *

@@ -49,18 +49,38 @@ enum {
  */
 
 static int
+number_option(const struct conf_extra *option, uint32_t min, uint32_t max, uint32_t *number,
+	      struct fault *f)
+{
+	unsigned long n;
+	char *end;
+
+	if (option->value == NULL)
+		return 0;
+	n = strtoul(option->value, &end, 10);
+	if (end == option->value || *end != '\0' || n < min || n > max)
+		return fault_set(f, ERANGE, "--%s %s: is not between %u and %u", option->name,
+				 option->value, min, max);
+	*number = (uint32_t)n;
+	return 0;
+}
+
+static int
 options(struct primary *p, int argc, char **argv, struct fault *f)
 {
 	struct conf_extra extra[] = {
-	    {.name = "spawn", .help = "start vr-fwd and vr-ctl too, and again whenever they die"},
+	    {.name = "spawn",
+	     .help = "start vr-fwd, vr-vhost and vr-ctl too, and again whenever they die"},
 	    {.name = "spawn-workers",
 	     .help = "how many vr-fwd processes the slots are spread over with --spawn (default 1)",
+	     .metavar = "N"},
+	    {.name = "spawn-agents",
+	     .help = "how many vr-vhost processes --spawn starts (default: as many as agents)",
 	     .metavar = "N"},
 	    {.name = "config-example",
 	     .help = "print a configuration file with all options, and exit"},
 	    {0},
 	};
-	char *end;
 	int rc;
 
 	rc = conf_load(&p->conf, argc, argv,
@@ -68,7 +88,7 @@ options(struct primary *p, int argc, char **argv, struct fault *f)
 		       extra, f);
 	if (rc < 0)
 		return rc;
-	if (extra[2].value != NULL) {
+	if (extra[3].value != NULL) {
 		conf_example_print(stdout);
 		exit(0);
 	}
@@ -76,13 +96,10 @@ options(struct primary *p, int argc, char **argv, struct fault *f)
 	p->argv = argv;
 	p->spawn = extra[0].value != NULL;
 	p->spawn_workers = 1;
-	if (extra[1].value == NULL)
-		return 0;
-	p->spawn_workers = (uint32_t)strtoul(extra[1].value, &end, 10);
-	if (*end != '\0' || p->spawn_workers < 1 || p->spawn_workers > SLOTS_MAX)
-		return fault_set(f, ERANGE, "--spawn-workers %s: is not between 1 and %d",
-				 extra[1].value, SLOTS_MAX);
-	return 0;
+	p->spawn_agents = (uint32_t)p->conf.agents;
+	rc = number_option(&extra[1], 1, SLOTS_MAX, &p->spawn_workers, f);
+	return rc < 0 ? rc
+		      : number_option(&extra[2], 0, (uint32_t)p->conf.agents, &p->spawn_agents, f);
 }
 
 /* Every guest's tap is a descriptor here, and may be in flight to a worker. */
@@ -219,6 +236,7 @@ memory_start(struct primary *p, struct fault *f)
 	p->agents = region_table(&p->region, "agents");
 	p->processes = region_table(&p->region, "processes");
 	p->ports = region_table(&p->region, "ports");
+	p->guests = region_table(&p->region, "guests");
 	p->grace = region_table(&p->region, "grace");
 	if (need.code < 0) {
 		rc = make_room(p, &need);

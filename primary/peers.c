@@ -412,6 +412,21 @@ slots_take(struct primary *p, struct peer *peer, uint64_t died_us)
 	}
 }
 
+static uint32_t
+agent_of(const struct peer *peer)
+{
+	return (uint32_t)__builtin_ctzll(peer->slots);
+}
+
+/* An agent that died or left; of one that hung, the guest it was busy with is to blame. */
+static void
+agent_take(struct primary *p, struct peer *peer)
+{
+	watchdog_agent_owned(p->watchdog, agent_of(peer), 0, -1);
+	if (peer->hung && peer->joined)
+		repair_blame_guest(p, peer);
+}
+
 /* Sees the first loops of successors. Returns whether some are still awaited. */
 static bool
 recoveries_poll(struct primary *p)
@@ -523,6 +538,8 @@ peer_bury(struct primary *p, struct peer *peer, const struct death *d)
 	}
 	peer_close_socket(peer);
 	slots_take(p, peer, d->planned ? 0 : died_us);
+	if (peer->role == ROLE_VHOST)
+		agent_take(p, peer);
 	if (!d->alive) {
 		repair_process(p, peer, &sum);
 		repair_files(p, peer->pid);
@@ -614,7 +631,7 @@ hand_first(const struct handshake *hs, const struct peer *peer)
 	case ROLE_FWD:
 		return (uint32_t)__builtin_ctzll(peer->slots);
 	case ROLE_VHOST:
-		return hand_of_agent(hs->n_slots, (uint32_t)__builtin_ctzll(peer->slots));
+		return hand_of_agent(hs->n_slots, agent_of(peer));
 	default:
 		return hs->n_hands - 2;
 	}
@@ -729,6 +746,8 @@ on_ready(struct primary *p, struct peer *peer)
 	peer->entry->ready_ms = wall_ms();
 	entry_state(p, peer, PROCESS_READY);
 	log_info("%s %d is ready", process_role_name(peer->role), (int)peer->pid);
+	if (peer->role == ROLE_VHOST)
+		watchdog_agent_owned(p->watchdog, agent_of(peer), peer->key, peer->pidfd);
 	if (peer->role == ROLE_FWD) {
 		peer->taps_due = true;
 		taps_send(p, peer);
@@ -742,6 +761,8 @@ on_goodbye(struct primary *p, struct peer *peer)
 	peer->goodbye = true;
 	if (peer->state == PEER_READY) {
 		slots_take(p, peer, 0);
+		if (peer->role == ROLE_VHOST)
+			watchdog_agent_owned(p->watchdog, agent_of(peer), 0, -1);
 		entry_state(p, peer, PROCESS_STOPPING);
 	}
 }
@@ -770,6 +791,7 @@ peer_message(struct primary *p, struct peer *peer, const struct process_msg *m, 
 		return;
 	case MSG_PORT_ADD:
 	case MSG_PORT_DEL:
+	case MSG_PORT_MOVE:
 		if (peer->role == ROLE_CTL && peer->state == PEER_READY)
 			ports_request(p, peer, m);
 		return;
@@ -1017,6 +1039,8 @@ peers_adopt(struct primary *p)
 		for (uint32_t s = 0; s < p->slots->n; s++)
 			if (p->slots->s[s].owner == peer->key)
 				watchdog_slot_owned(p->watchdog, s, peer->key, peer->pidfd);
+		if (peer->role == ROLE_VHOST && e->state == PROCESS_READY)
+			watchdog_agent_owned(p->watchdog, agent_of(peer), peer->key, peer->pidfd);
 	}
 	for (uint32_t s = 0; s < p->slots->n; s++) {
 		process_key owner = p->slots->s[s].owner;

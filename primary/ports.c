@@ -15,6 +15,7 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#include "common/guest.h"
 #include "primary/device_port.h"
 #include "primary/io.h"
 #include "primary/peers.h"
@@ -32,14 +33,15 @@ enum {
 	MTU_MAX = 65535,
 };
 
-enum step { STEP_NONE, STEP_ACK, STEP_VANISH };
+enum step { STEP_NONE, STEP_ACK, STEP_VANISH, STEP_MOVE };
 
 /* What of a port is this process' alone. */
 struct local {
 	int fds[PORT_QUEUES_MAX];
 	uint32_t n_fds;
-	enum step step;   /* of a removal */
-	uint64_t version; /* of the table, that says REMOVING */
+	enum step step;   /* of a removal, or a move */
+	uint64_t version; /* of the table, that says REMOVING, or MOVING */
+	uint32_t agent;   /* to move to */
 	uint64_t since_ms;
 	process_key asked_by; /* 0: nobody waits for an answer */
 	uint32_t serial;
@@ -227,6 +229,7 @@ vhost_make(struct primary *p, uint32_t index, struct fault *f)
 	if (port->agent >= p->hs->n_agents)
 		return fault_set(f, ENOENT, "agent %u is not among the %u configured (agents)",
 				 port->agent, p->hs->n_agents);
+	port->flags &= ~(uint32_t)PORT_MOVING;
 	memset(run, 0, sizeof(*run));
 	run->eth_port = UINT32_MAX;
 	run->hold = PORT_HOLD_NONE;
@@ -310,6 +313,7 @@ request_check(struct primary *p, const struct process_msg *m, int32_t *slot, str
 static int
 port_add(struct primary *p, const struct process_msg *m, uint32_t *index, struct fault *f)
 {
+	struct guest_note *note;
 	struct port *port;
 	int32_t slot;
 	int rc;
@@ -331,6 +335,11 @@ port_add(struct primary *p, const struct process_msg *m, uint32_t *index, struct
 	port->flags = m->port_add.flags;
 	if (port->kind != PORT_TAP)
 		snprintf(port->devargs, sizeof(port->devargs), "%s", m->port_add.devargs);
+	note = &p->guests->note[*index];
+	memset(note, 0, sizeof(*note));
+	note->mode = m->port_add.mode;
+	note->uid = m->port_add.uid;
+	note->gid = m->port_add.gid;
 	rc = port_make(p, *index, false, f);
 	if (rc < 0) {
 		memset(port, 0, sizeof(*port));
@@ -456,6 +465,63 @@ removal_step(struct primary *p, uint32_t index)
 	removal_end(p, index);
 }
 
+/* --- moving a guest to another agent ------------------------------------------------------------
+ */
+
+/*
+ * The agents look at the flag first and at the number later, when nobody serves the guest: so two
+ * never do. If we die in between, the next primary takes the flag away, and whichever number is
+ * there is right.
+ */
+static void
+request_move(struct primary *p, const struct request *r)
+{
+	uint32_t index = r->m.port_move.port;
+	struct fault f = {0};
+	struct local *l;
+
+	if (index >= p->ports->n || p->ports->p[index].state != PORT_ACTIVE ||
+	    p->ports->p[index].kind != PORT_VHOST)
+		fault_set(&f, ENOENT, "port %u is no guest's", index);
+	else if (r->m.port_move.agent >= p->hs->n_agents)
+		fault_set(&f, ENOENT, "agent %u is not among the %u configured (agents)",
+			  r->m.port_move.agent, p->hs->n_agents);
+	else if (p->port_set->local[index].step != STEP_NONE)
+		fault_set(&f, EALREADY, "port %u is being moved", index);
+	if (f.code < 0 || p->ports->p[index].agent == r->m.port_move.agent) {
+		answer(p, r->asked_by, r->m.port_move.serial, index, &f);
+		return;
+	}
+	l = &p->port_set->local[index];
+	p->ports->p[index].flags |= PORT_MOVING;
+	publish(p, &p->ports->p[index], PORT_ACTIVE);
+	l->step = STEP_MOVE;
+	l->version = p->hs->ports_version;
+	l->since_ms = now_ms();
+	l->agent = r->m.port_move.agent;
+	l->asked_by = r->asked_by;
+	l->serial = r->m.port_move.serial;
+	p->port_set->n_removals++;
+}
+
+static void
+move_step(struct primary *p, uint32_t index)
+{
+	struct local *l = &p->port_set->local[index];
+	struct port *port = &p->ports->p[index];
+	struct fault f = {0};
+
+	if (!all_saw(p, p->agents, l))
+		return;
+	log_info("port %u: %s moves from agent %u to %u", index, port->name, port->agent, l->agent);
+	port->agent = l->agent;
+	port->flags &= ~(uint32_t)PORT_MOVING;
+	publish(p, port, PORT_ACTIVE);
+	answer(p, l->asked_by, l->serial, index, &f);
+	memset(l, 0, sizeof(*l));
+	p->port_set->n_removals--;
+}
+
 /* The bond that has port 'index' as its member. */
 static const struct port *
 bond_of(const struct primary *p, uint32_t index)
@@ -482,6 +548,8 @@ request_del(struct primary *p, const struct request *r)
 		fault_set(&f, ENOENT, "there is no port %u", index);
 	else if (p->ports->p[index].state == PORT_REMOVING)
 		fault_set(&f, EALREADY, "port %u is being removed", index);
+	else if (p->port_set->local[index].step != STEP_NONE)
+		fault_set(&f, EBUSY, "port %u is being moved", index);
 	else if ((p->ports->p[index].flags & PORT_MEMBER) != 0 && bond_of(p, index) != NULL)
 		fault_set(&f, EBUSY, "port %u is a member of %s", index, bond_of(p, index)->name);
 	if (f.code < 0) {
@@ -521,6 +589,10 @@ request_do(struct primary *p, const struct request *r)
 		request_del(p, r);
 		return;
 	}
+	if (r->m.type == MSG_PORT_MOVE) {
+		request_move(p, r);
+		return;
+	}
 	if (port_add(p, &r->m, &index, &f) < 0)
 		log_notice("port %.*s refused: %s", NAME_LEN - 1, r->m.port_add.name, f.text);
 	answer(p, r->asked_by, r->m.port_add.serial, index, &f);
@@ -542,7 +614,9 @@ ports_poll(struct primary *p)
 		request_do(p, &r);
 	}
 	for (uint32_t i = 0; s->n_removals > 0 && i < p->ports->n; i++)
-		if (s->local[i].step != STEP_NONE)
+		if (s->local[i].step == STEP_MOVE)
+			move_step(p, i);
+		else if (s->local[i].step != STEP_NONE)
 			removal_step(p, i);
 	token_eal_end(p->token);
 }

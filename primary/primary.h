@@ -19,6 +19,7 @@
 #include "common/slot.h"
 
 struct rte_rcu_qsbr;
+struct guests_table;
 struct primary;
 
 /* 'fn' may free the watch of another descriptor: events of one epoll_wait are handled one by one.
@@ -33,6 +34,7 @@ struct primary {
 	char **argv;
 	bool spawn;
 	uint32_t spawn_workers; /* processes that the slots are spread over */
+	uint32_t spawn_agents;  /* vhost agents to start, from 0 */
 
 	struct region region;
 	bool adopted;
@@ -40,6 +42,7 @@ struct primary {
 	struct slots *agents;
 	struct processes *processes;
 	struct ports *ports;
+	struct guests_table *guests;
 	struct rte_rcu_qsbr *grace;
 	struct flow_table *flows;
 	struct handshake *hs;

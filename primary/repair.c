@@ -14,9 +14,13 @@
 
 #include "common/flow.h"
 #include "common/grace.h"
+#include "common/guest.h"
 #include "common/hand.h"
 #include "primary/peers.h"
 #include "primary/primary.h"
+
+#define LOG_MODULE "process"
+#include "common/log.h"
 
 static void
 repair_hand(struct primary *p, uint32_t hand, struct repair_sum *sum, uint64_t *quarantined)
@@ -39,6 +43,24 @@ repair_agent(struct primary *p, uint32_t agent)
 	__atomic_store_n(&s->animated_by, 0, __ATOMIC_RELEASE);
 	__atomic_store_n(&s->generation, s->generation + 1, __ATOMIC_RELEASE);
 	s->restarts++;
+}
+
+void
+repair_blame_guest(struct primary *p, const struct peer *peer)
+{
+	union hand_state at = p->hs->hands[peer->hand].state;
+	uint64_t quarantined_ms;
+
+	if ((at.where != HAND_RX && at.where != HAND_TX_INSIDE) || at.port_hold != PORT_HOLD_NONE ||
+	    at.port >= p->ports->n)
+		return;
+	quarantined_ms = guest_blame(&p->guests->note[at.port], GUEST_HANG,
+				     (uint32_t)p->conf.guest_deaths, guest_now_ms());
+	log_warning("guest of port %u (%s) %s %d", at.port, p->ports->p[at.port].name,
+		    guest_offence_text(GUEST_HANG), (int)peer->pid);
+	if (quarantined_ms > 0)
+		log_warning("guest of port %u (%s) is not served for %lu ms", at.port,
+			    p->ports->p[at.port].name, (unsigned long)quarantined_ms);
 }
 
 void

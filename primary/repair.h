@@ -30,6 +30,8 @@ struct repair_sum {
 
 /* Hands, readers and slots of a dead peer. Its slots have no owner any more. */
 void repair_process(struct primary *p, struct peer *peer, struct repair_sum *sum);
+/* Of an agent that was killed because it hung, before its hand is repaired. */
+void repair_blame_guest(struct primary *p, const struct peer *peer);
 /* Slots of an owner that died while there was no primary: nothing of it is in this EAL generation.
  */
 void repair_slots_of(struct primary *p, process_key owner);

@@ -34,6 +34,7 @@ enum {
 	STARVED_MAX = 20,     /* times hung-ms that a process without CPU gets */
 	READER_BLOCKS_MS = 1000,
 	SECOND_MS = 1000,
+	HEARTS_MAX = SLOTS_MAX + AGENTS_MAX, /* slots', then agents' */
 };
 
 struct heart {
@@ -55,25 +56,35 @@ struct reader {
 struct watchdog {
 	struct primary *p;
 	pthread_mutex_t mutex; /* hearts and killed */
-	struct heart hearts[SLOTS_MAX];
-	process_key killed[SLOTS_MAX]; /* newest first come, first overwritten */
+	struct heart hearts[HEARTS_MAX];
+	process_key killed[HEARTS_MAX]; /* newest first come, first overwritten */
 	uint32_t n_killed;
 	struct reader readers[HANDS_MAX];
 	bool stop;
 };
 
-void
-watchdog_slot_owned(struct watchdog *t, uint32_t index, process_key key, int pidfd)
+static void
+heart_owned(struct watchdog *t, struct heart *h, const struct slot *s, process_key key, int pidfd)
 {
-	struct heart *h = &t->hearts[index];
-
 	pthread_mutex_lock(&t->mutex);
 	memset(h, 0, sizeof(*h));
 	h->key = key;
 	h->pidfd = pidfd;
-	h->beat = __atomic_load_n(&t->p->slots->s[index].beat, __ATOMIC_RELAXED);
+	h->beat = __atomic_load_n(&s->beat, __ATOMIC_RELAXED);
 	h->since_ms = now_ms();
 	pthread_mutex_unlock(&t->mutex);
+}
+
+void
+watchdog_slot_owned(struct watchdog *t, uint32_t index, process_key key, int pidfd)
+{
+	heart_owned(t, &t->hearts[index], &t->p->slots->s[index], key, pidfd);
+}
+
+void
+watchdog_agent_owned(struct watchdog *t, uint32_t number, process_key key, int pidfd)
+{
+	heart_owned(t, &t->hearts[SLOTS_MAX + number], &t->p->agents->s[number], key, pidfd);
 }
 
 bool
@@ -82,18 +93,24 @@ watchdog_hung(struct watchdog *t, process_key key)
 	bool hung = false;
 
 	pthread_mutex_lock(&t->mutex);
-	for (uint32_t i = 0; i < SLOTS_MAX; i++)
+	for (uint32_t i = 0; i < HEARTS_MAX; i++)
 		hung |= t->killed[i] == key;
 	pthread_mutex_unlock(&t->mutex);
 	return hung;
 }
 
+static const char *
+kind_of(const struct watchdog *t, const struct heart *h)
+{
+	return h < &t->hearts[SLOTS_MAX] ? "slot" : "agent";
+}
+
 static void
 kill_hung(struct watchdog *t, struct heart *h, const struct slot *s, uint64_t still_ms)
 {
-	log_warning("slot %u: hung for %lu ms; killing process %d", s->id, (unsigned long)still_ms,
-		    (int)(uint32_t)h->key);
-	t->killed[t->n_killed++ % SLOTS_MAX] = h->key;
+	log_warning("%s %u: hung for %lu ms; killing process %d", kind_of(t, h), s->id,
+		    (unsigned long)still_ms, (int)(uint32_t)h->key);
+	t->killed[t->n_killed++ % HEARTS_MAX] = h->key;
 	pidfd_send_signal(h->pidfd, SIGKILL, NULL, 0);
 	h->key = 0;
 }
@@ -127,7 +144,7 @@ check_heart(struct watchdog *t, struct heart *h, const struct slot *s, uint64_t 
 	if (cpu_starved(&h->cpu, &cpu, now - h->sampled_ms) &&
 	    now - h->since_ms < STARVED_MAX * limit) {
 		if (!h->told)
-			log_warning("slot %u: no CPU for %lu ms; waiting", s->id,
+			log_warning("%s %u: no CPU for %lu ms; waiting", kind_of(t, h), s->id,
 				    (unsigned long)(now - h->since_ms));
 		h->told = true;
 		h->cpu = cpu;
@@ -137,11 +154,18 @@ check_heart(struct watchdog *t, struct heart *h, const struct slot *s, uint64_t 
 	kill_hung(t, h, s, now - h->since_ms);
 }
 
+/* Heart i's entry in the table of slots, or of agents. */
+static const struct slot *
+slot_of(const struct watchdog *t, uint32_t i)
+{
+	return i < SLOTS_MAX ? &t->p->slots->s[i] : &t->p->agents->s[i - SLOTS_MAX];
+}
+
 static void
 check_hearts(struct watchdog *t, uint64_t now, bool late)
 {
 	pthread_mutex_lock(&t->mutex);
-	for (uint32_t i = 0; i < t->p->slots->n; i++) {
+	for (uint32_t i = 0; i < HEARTS_MAX; i++) {
 		struct heart *h = &t->hearts[i];
 
 		if (h->key == 0)
@@ -151,7 +175,7 @@ check_hearts(struct watchdog *t, uint64_t now, bool late)
 			h->sampled_ms = 0;
 			continue;
 		}
-		check_heart(t, h, &t->p->slots->s[i], now);
+		check_heart(t, h, slot_of(t, i), now);
 	}
 	pthread_mutex_unlock(&t->mutex);
 }

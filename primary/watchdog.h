@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The timer thread (lcore 1): kills processes whose slots' hearts stand still, watches grace
+ * The timer thread (lcore 1): kills processes whose slots' or agents' hearts stand still, watches grace
  * periods and the links of ports. It touches nothing of the main thread's but through these
  * functions.
  */
@@ -25,6 +25,8 @@ void watchdog_destroy(struct watchdog *t);
  * killed through 'pidfd' until the next call.
  */
 void watchdog_slot_owned(struct watchdog *t, uint32_t index, process_key key, int pidfd);
+/* The same for agent 'number'. */
+void watchdog_agent_owned(struct watchdog *t, uint32_t number, process_key key, int pidfd);
 /* Main thread: whether the timer killed this process. */
 bool watchdog_hung(struct watchdog *t, process_key key);
 

@@ -13,11 +13,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
-#include <time.h>
-#include <unistd.h>
 
 #include <linux/virtio_config.h>
 #include <linux/virtio_net.h>
@@ -27,7 +22,11 @@
 #define LOG_MODULE "guest"
 #include "common/fault_point.h"
 #include "common/log.h"
+#include "common/conf.h"
+#include "common/region.h"
+#include "vhost-agent/blame.h"
 #include "vhost-agent/pump.h"
+#include "vhost-agent/socket_file.h"
 
 enum {
 	RETRY_MS = 1000,
@@ -49,7 +48,9 @@ enum {
 
 struct guests {
 	struct ports *ports;
+	struct guests_table *notes;
 	uint32_t agent;
+	bool make_directories;
 	struct pump *pump;
 	struct guest_list *list; /* what the pump has */
 	bool leaving;            /* we stop: guests are left to our successor */
@@ -61,26 +62,15 @@ struct guests {
 static struct guests *the_guests;
 static struct device devices[DEVICES_MAX]; /* by vid */
 
-static uint64_t
-now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
-
 /* --- rte_vhost's threads ---------------------------------------------------------------------- */
 
-/* The guest behind a device; it stays until its socket is unregistered, which waits for us. */
-static struct guest *
-guest_of(int vid)
+struct guest *
+guests_find(const char *path)
 {
 	struct guests *gs = the_guests;
 	struct guest *found = NULL;
-	char path[GUEST_PATH_LEN] = "";
 
-	if (rte_vhost_get_ifname(vid, path, sizeof(path)) < 0)
+	if (gs == NULL || *path == '\0')
 		return NULL;
 	pthread_mutex_lock(&gs->lock);
 	for (uint32_t i = 0; i < gs->ports->n && found == NULL; i++)
@@ -88,6 +78,14 @@ guest_of(int vid)
 			found = gs->guest[i];
 	pthread_mutex_unlock(&gs->lock);
 	return found;
+}
+
+static struct guest *
+guest_of(int vid)
+{
+	char path[GUEST_PATH_LEN] = "";
+
+	return rte_vhost_get_ifname(vid, path, sizeof(path)) < 0 ? NULL : guests_find(path);
 }
 
 static struct device *
@@ -100,11 +98,34 @@ static int
 on_connection(int vid)
 {
 	struct device *d = device_of(vid);
+	struct guest *g = guest_of(vid);
 
-	if (d == NULL)
+	if (d == NULL || g == NULL)
 		return -1;
 	*d = (struct device){.vid = vid};
+	g->vet.sock = 0;
 	return 0;
+}
+
+/* For people. */
+static void
+note_device(struct guest_note *note, const struct device *d)
+{
+	uint16_t mtu = 0;
+
+	note->mtu = rte_vhost_get_mtu(d->vid, &mtu) == 0 ? mtu : 0;
+	rte_vhost_get_negotiated_protocol_features(d->vid, &note->protocol_features);
+	for (uint16_t i = 0; i < GUEST_RINGS_MAX; i++) {
+		struct rte_vhost_vring ring = {.size = 0};
+
+		if (i >= rte_vhost_get_vring_num(d->vid) ||
+		    rte_vhost_get_vhost_vring(d->vid, i, &ring) < 0)
+			ring.size = 0;
+		note->ring_size[i] = ring.size;
+	}
+	note->rx_pairs = __atomic_load_n(&d->rx_ready, __ATOMIC_ACQUIRE);
+	note->tx_pairs = __atomic_load_n(&d->tx_ready, __ATOMIC_ACQUIRE);
+	note->connections++;
 }
 
 static int
@@ -116,6 +137,7 @@ on_new_device(int vid)
 	if (g == NULL || d == NULL)
 		return -1;
 	rte_vhost_get_negotiated_features(vid, &d->features);
+	note_device(g->note, d);
 	__atomic_store_n(&g->entry->guest, d->features | GUEST_IS_THERE, __ATOMIC_RELEASE);
 	FAULT_POINT("guest-new");
 	__atomic_store_n(&g->device, d, __ATOMIC_RELEASE);
@@ -132,6 +154,7 @@ on_destroy_device(int vid)
 
 	if (g != NULL && __atomic_load_n(&g->device, __ATOMIC_ACQUIRE) == d) {
 		__atomic_store_n(&g->device, NULL, __ATOMIC_SEQ_CST);
+		g->note->rx_pairs = g->note->tx_pairs = 0;
 		if (!the_guests->leaving)
 			__atomic_store_n(&g->entry->guest, 0, __ATOMIC_RELEASE);
 		log_info("port %u: the guest at %s is gone", g->port, g->path);
@@ -146,6 +169,7 @@ on_vring_state(int vid, uint16_t queue, int enable)
 {
 	struct device *d = device_of(vid);
 	uint32_t *ready, bit;
+	const struct guest *g;
 
 	if (d == NULL || queue / 2 >= QUEUE_BITS)
 		return 0;
@@ -155,6 +179,11 @@ on_vring_state(int vid, uint16_t queue, int enable)
 		__atomic_fetch_or(ready, bit, __ATOMIC_RELEASE);
 	else
 		__atomic_fetch_and(ready, ~bit, __ATOMIC_RELEASE);
+	g = blame_guest();
+	if (g != NULL && __atomic_load_n(&g->device, __ATOMIC_ACQUIRE) == d) {
+		g->note->rx_pairs = __atomic_load_n(&d->rx_ready, __ATOMIC_ACQUIRE);
+		g->note->tx_pairs = __atomic_load_n(&d->tx_ready, __ATOMIC_ACQUIRE);
+	}
 	return 0;
 }
 
@@ -167,32 +196,11 @@ static const struct rte_vhost_device_ops ops = {
 
 /* --- sockets ---------------------------------------------------------------------------------- */
 
-/* A socket file that nobody listens at is a dead agent's. */
-static void
-remove_stale(const char *path)
-{
-	struct sockaddr_un a = {.sun_family = AF_UNIX};
-	struct stat st;
-	int sock;
-
-	if (lstat(path, &st) < 0 || !S_ISSOCK(st.st_mode))
-		return;
-	sock = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (sock < 0)
-		return;
-	memcpy(a.sun_path, path, strlen(path) + 1);
-	if (connect(sock, (struct sockaddr *)&a, sizeof(a)) < 0 && errno == ECONNREFUSED)
-		unlink(path);
-	close(sock);
-}
-
 static int
-try_register(struct guest *g)
+register_at(struct guest *g)
 {
 	bool server = (g->flags & PORT_VHOST_SERVER) != 0;
 
-	if (server)
-		remove_stale(g->path);
 	if (rte_vhost_driver_register(g->path, server ? 0 : RTE_VHOST_USER_CLIENT) < 0)
 		return -EIO;
 	if (rte_vhost_driver_disable_features(g->path, FEATURES_OFF) == 0 &&
@@ -203,21 +211,62 @@ try_register(struct guest *g)
 	return -EIO;
 }
 
-static void
-register_guest(struct guest *g)
+static int
+try_register(const struct guests *gs, struct guest *g, struct fault *f)
 {
-	bool first = g->retry_ms == 0;
+	bool server = (g->flags & PORT_VHOST_SERVER) != 0;
+	int rc = socket_file_prepare(g->path, g->note, gs->make_directories, server, f);
 
-	g->registered = try_register(g) == 0;
-	g->retry_ms = g->registered ? 0 : now_ms() + RETRY_MS;
+	if (rc < 0)
+		return rc;
+	if (register_at(g) < 0)
+		return fault_set(f, EIO,
+				 "it cannot be used; does its directory exist, and may we write?");
+	if (!server)
+		return 0;
+	rc = socket_file_finish(g->path, g->note, f);
+	if (rc < 0)
+		rte_vhost_driver_unregister(g->path);
+	return rc;
+}
+
+/* Not yet: the last agents died of it. */
+static bool
+is_quarantined(struct guest *g, uint64_t now)
+{
+	uint64_t left_ms = guest_quarantined_ms(g->note, now);
+
+	if (left_ms == 0)
+		return false;
+	g->retry_ms = now + (left_ms < RETRY_MS ? left_ms : RETRY_MS);
+	if (!g->complained)
+		log_warning(
+		    "guest of port %u (%s) %s, %u times in a row: it is not served for %lu ms",
+		    g->port, g->entry->name, guest_offence_text(g->note->last_offence),
+		    g->note->deaths_in_row, (unsigned long)left_ms);
+	g->complained = true;
+	return true;
+}
+
+static void
+register_guest(const struct guests *gs, struct guest *g)
+{
+	uint64_t now = guest_now_ms();
+	struct fault f = {.code = 0};
+
+	if (is_quarantined(g, now))
+		return;
+	g->registered = try_register(gs, g, &f) == 0;
+	g->retry_ms = g->registered ? 0 : now + RETRY_MS;
 	if (g->registered)
 		log_info("port %u: %s %s", g->port,
 			 (g->flags & PORT_VHOST_SERVER) != 0 ? "listening at"
 							     : "looking for a guest at",
 			 g->path);
-	else if (first)
-		log_error("port %u: the socket %s cannot be used; trying again and again", g->port,
-			  g->path);
+	else if (!g->complained)
+		log_error("port %u (%s): socket %s: %s; trying again and again", g->port,
+			  g->entry->name, g->path, f.text);
+	g->complained = !g->registered;
 }
 
 /* --- in step with the port table -------------------------------------------------------------- */
@@ -226,7 +275,7 @@ static bool
 is_ours(const struct guests *gs, const struct port *p)
 {
 	return __atomic_load_n(&p->state, __ATOMIC_ACQUIRE) == PORT_ACTIVE &&
-	       p->kind == PORT_VHOST && p->agent == gs->agent;
+	       p->kind == PORT_VHOST && (p->flags & PORT_MOVING) == 0 && p->agent == gs->agent;
 }
 
 static bool
@@ -250,6 +299,7 @@ guest_make(struct guests *gs, uint32_t index)
 		return NULL;
 	memset(g, 0, sizeof(*g));
 	g->entry = p;
+	g->note = &gs->notes->note[index];
 	g->port = (uint16_t)index;
 	g->queues = p->queues;
 	g->flags = p->flags;
@@ -292,28 +342,39 @@ list_publish(struct guests *gs, const struct guest *without)
 	free(old);
 }
 
+/* Its connection and its socket; the pump knows it no more. */
+static void
+guest_close(struct guests *gs, struct guest *g)
+{
+	list_publish(gs, g);
+	if (g->registered)
+		rte_vhost_driver_unregister(g->path);
+	g->registered = false;
+}
+
 static void
 guest_remove(struct guests *gs, uint32_t index)
 {
 	struct guest *g = gs->guest[index];
 
-	list_publish(gs, g);
-	if (g->registered)
-		rte_vhost_driver_unregister(g->path);
+	guest_close(gs, g);
 	place_set(gs, index, NULL);
 	log_info("port %u: %s is closed", index, g->path);
 	free(g);
 }
 
 struct guests *
-guests_create(struct ports *ports, uint32_t agent, struct pump *pump)
+guests_create(const struct region *r, uint32_t agent, const struct conf *conf, struct pump *pump)
 {
+	struct ports *ports = region_table(r, "ports");
 	struct guests *gs = calloc(1, sizeof(*gs) + ports->n * sizeof(void *));
 
 	if (gs == NULL)
 		return NULL;
 	gs->ports = ports;
+	gs->notes = region_table(r, "guests");
 	gs->agent = agent;
+	gs->make_directories = conf->vhost_mkdir != 0;
 	gs->pump = pump;
 	pthread_mutex_init(&gs->lock, NULL);
 	the_guests = gs;
@@ -332,8 +393,21 @@ guests_destroy(struct guests *gs)
 			guest_remove(gs, i);
 	pump_guests(gs->pump, NULL);
 	free(gs->list);
+	the_guests = NULL;
 	pthread_mutex_destroy(&gs->lock);
 	free(gs);
+}
+
+/* It lied about its memory: it has to connect again. */
+static bool
+torn_close(struct guests *gs, struct guest *g)
+{
+	if (!__atomic_exchange_n(&g->torn, false, __ATOMIC_ACQ_REL))
+		return false;
+	blame_note(g, GUEST_MEMORY, "its connection is closed");
+	guest_close(gs, g);
+	g->retry_ms = guest_now_ms() + RETRY_MS;
+	return true;
 }
 
 void
@@ -349,6 +423,7 @@ guests_update(struct guests *gs)
 			guest_remove(gs, i);
 			g = NULL;
 		}
+		changed |= g != NULL && torn_close(gs, g);
 		if (g != NULL || !is_ours(gs, p))
 			continue;
 		g = guest_make(gs, i);
@@ -360,8 +435,8 @@ guests_update(struct guests *gs)
 	for (uint32_t i = 0; i < gs->ports->n; i++) {
 		struct guest *g = gs->guest[i];
 
-		if (g != NULL && !g->registered && now_ms() >= g->retry_ms)
-			register_guest(g);
+		if (g != NULL && !g->registered && guest_now_ms() >= g->retry_ms)
+			register_guest(gs, g);
 	}
 }
 

@@ -11,8 +11,10 @@
 #include <stdint.h>
 
 #include "common/fault.h"
+#include "common/guest.h"
 #include "common/limits.h"
 #include "common/port.h"
+#include "vhost-agent/vet.h"
 
 enum { GUEST_PATH_LEN = 108 };
 
@@ -32,13 +34,23 @@ struct device {
 struct guest {
 	/* the main thread, before anybody else sees it */
 	struct port *entry;
+	struct guest_note *note;
 	uint16_t port;
 	uint32_t queues; /* pairs, as configured; a guest may have more or less */
 	uint32_t flags;  /* enum port_flag */
 	char path[GUEST_PATH_LEN];
-	bool expected;   /* the agent before us had it */
-	bool registered; /* the main thread alone */
+	bool expected; /* the agent before us had it */
+	/* the main thread alone */
+	bool registered;
+	bool complained; /* that it cannot be */
 	uint64_t retry_ms;
+
+	/* the thread that hears messages */
+	struct vet vet;
+
+	/* whichever thread found out that its memory is not what it was; the main thread takes it
+	   back */
+	bool torn;
 
 	/* rte_vhost's threads; atomic, NULL: not there. Whoever takes it away waits (pump_sync). */
 	struct device *device;
@@ -58,12 +70,21 @@ struct guest_list {
 struct guests;
 struct pump;
 
-struct guests *guests_create(struct ports *ports, uint32_t agent, struct pump *pump);
+struct conf;
+struct region;
+/* 'conf' must outlive the guests. */
+struct guests *guests_create(const struct region *r, uint32_t agent, const struct conf *conf,
+			     struct pump *pump);
 /* Unregisters all of them: they see their socket close. NULL is fine. */
 void guests_destroy(struct guests *guests);
 
 /* Makes them what the port table says; tries again what failed. */
 void guests_update(struct guests *guests);
+/*
+ * rte_vhost's threads: the guest whose socket has this path, or NULL. It stays until its socket is
+ * unregistered, which waits for them.
+ */
+struct guest *guests_find(const char *path);
 /* When to call guests_update() though nothing changed: milliseconds from now, or -1. */
 int guests_wait_ms(const struct guests *guests);
 

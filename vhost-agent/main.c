@@ -6,21 +6,21 @@
  */
 #include <errno.h>
 #include <poll.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <unistd.h>
+
+#include <rte_log.h>
 
 #include "common/conf.h"
 #include "common/handshake.h"
 #define LOG_MODULE "main"
 #include "common/log.h"
 #include "common/process_client.h"
-#include "common/region.h"
+#include "common/program.h"
+#include "vhost-agent/blame.h"
 #include "vhost-agent/guests.h"
 #include "vhost-agent/pump.h"
 
@@ -64,41 +64,23 @@ options_parse(struct agent *a, const struct conf_extra *extra, struct fault *f)
 		0 ||
 	    number_parse("core", extra[1].value, 1023, &core, f) < 0)
 		return f->code;
-	a->core = extra[1].value != NULL ? (int32_t)core : -1;
+	a->core = extra[1].value != NULL ? (int32_t)core : a->conf.agent_cores[a->number];
 	return 0;
 }
 
 static int
-signals_open(void)
-{
-	sigset_t set;
-
-	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	pthread_sigmask(SIG_BLOCK, &set, NULL);
-	signal(SIGPIPE, SIG_IGN);
-	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-}
-
-static int
-descriptors_raise(const struct conf *conf, struct fault *f)
+descriptors_check(const struct conf *conf, struct fault *f)
 {
 	uint64_t need = conf->guests * DESCRIPTORS_EACH + DESCRIPTORS_OURS;
-	struct rlimit limit;
+	uint64_t there = program_descriptors();
 
-	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
-		return 0;
-	limit.rlim_cur = limit.rlim_max;
-	(void)setrlimit(RLIMIT_NOFILE, &limit);
-	if (limit.rlim_cur >= need)
+	if (there == 0 || there >= need)
 		return 0;
 	return fault_set(
 	    f, EMFILE,
 	    "guests = %llu need %llu descriptors, RLIMIT_NOFILE allows %llu: raise it, "
 	    "or configure fewer guests",
-	    (unsigned long long)conf->guests, (unsigned long long)need,
-	    (unsigned long long)limit.rlim_cur);
+	    (unsigned long long)conf->guests, (unsigned long long)need, (unsigned long long)there);
 }
 
 static void
@@ -188,8 +170,11 @@ run(struct agent *a, char **argv, struct fault *f)
 	rc = pump_create(&pump, &a->pump, f);
 	if (rc < 0)
 		return rc;
-	a->guests = guests_create(region_table(process_client_region(a->client), "ports"),
-				  a->number, a->pump);
+	/* A hostile guest must not fill logs: what it does wrong is counted and said by ourselves.
+	 */
+	rte_log_set_level_pattern("lib.vhost.*", RTE_LOG_CRIT);
+	blame_init((uint32_t)a->conf.guest_deaths, pump_event_fd(a->pump));
+	a->guests = guests_create(process_client_region(a->client), a->number, &a->conf, a->pump);
 	if (a->guests == NULL)
 		return fault_set(f, ENOMEM, "out of memory");
 	rc = pump_start(a->pump, f);
@@ -210,18 +195,19 @@ main(int argc, char **argv)
 	struct conf_extra extra[] = {
 	    {.name = "agent", .help = "number of this agent, from 0; default: 0", .metavar = "N"},
 	    {.name = "core",
-	     .help = "CPU of the thread that moves packets; default: any",
+	     .help = "CPU of the thread that moves packets; default: as agent-core says",
 	     .metavar = "CPU"},
 	    {.name = NULL}};
 	struct fault f = {.code = 0};
 
 	if (conf_load(&agent.conf, argc, argv, "Serves guests over vhost-user.", extra, &f) < 0 ||
-	    options_parse(&agent, extra, &f) < 0 || descriptors_raise(&agent.conf, &f) < 0) {
+	    options_parse(&agent, extra, &f) < 0 || descriptors_check(&agent.conf, &f) < 0) {
 		fprintf(stderr, "vr-vhost: %s\n", f.text);
 		return EXIT_FAILURE;
 	}
 	log_init("vr-vhost", agent.conf.log == 1, (enum log_level)agent.conf.log_level);
-	agent.signals = signals_open();
+	umask(0077); /* a new socket is nobody else's until it has its owner */
+	agent.signals = program_signals();
 	if (run(&agent, argv, &f) < 0) {
 		log_error("%s", f.text);
 		return EXIT_FAILURE;

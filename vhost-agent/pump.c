@@ -51,13 +51,15 @@
 #include "common/slot.h"
 #include "common/offload.h"
 #include "common/tap.h"
+#include "vhost-agent/blame.h"
 #include "vhost-agent/guests.h"
 
 enum {
 	LOOPS_BEFORE_SLEEP = 200,
 	DRAIN_MS = 200, /* at the end, for what is on its way to guests */
 	LIST_POLL_US = 10,
-	EXPECT_MS = 100, /* at most, for guests of our predecessor */
+	EXPECT_MS = 100,           /* at most, for guests of our predecessor */
+	LOOPS_BEFORE_CHECK = 1024, /* a power of two */
 };
 
 struct pump {
@@ -82,7 +84,9 @@ struct pump {
 	struct timespec sleep;
 	struct pump_config config;
 	pthread_t thread;
-	int to_vid[HAND_GROUPS_MAX]; /* of the devices that this burst's groups lead to */
+	/* by group of this burst: whom it leads to */
+	struct guest *to_guest[HAND_GROUPS_MAX];
+	int to_vid[HAND_GROUPS_MAX];
 };
 
 /* --- from guests ------------------------------------------------------------------------------ */
@@ -199,9 +203,11 @@ poll_guest(struct pump *pu, struct guest *g)
 	if (d == NULL)
 		return 0;
 	ready = __atomic_load_n(&d->tx_ready, __ATOMIC_ACQUIRE);
+	blame_begin(g);
 	greet(d, __atomic_load_n(&d->rx_ready, __ATOMIC_ACQUIRE), ready);
 	for (; ready != 0; ready &= ready - 1)
 		packets += poll_queue(pu, g, d, (uint32_t)__builtin_ctz(ready));
+	blame_end();
 	return packets;
 }
 
@@ -262,6 +268,7 @@ group_of(struct pump *pu, struct guest *g, const struct device *d, uint32_t slot
 		return group;
 	g->group = (uint16_t)h->n_groups;
 	group = &h->groups[g->group];
+	pu->to_guest[g->group] = g;
 	pu->to_vid[g->group] = d->vid;
 	group->n = 0;
 	group->port = g->port;
@@ -305,10 +312,12 @@ send_to_guest(struct pump *pu, uint16_t index)
 	uint16_t sent = 0, n = 1;
 
 	hand_tx_inside(h, index, PORT_HOLD_NONE);
+	blame_begin(pu->to_guest[index]);
 	FAULT_POINT("guest-tx");
 	for (; group->queue != UINT16_MAX && n > 0 && sent < group->n; sent += n)
 		n = rte_vhost_enqueue_burst(pu->to_vid[index], group->queue, &group->m[sent],
 					    group->n - sent);
+	blame_end();
 	FAULT_POINT("guest-transmitted");
 	for (uint16_t i = 0; i < sent; i++)
 		hand_drop(h, group->m[i]);
@@ -415,6 +424,12 @@ poll_all(struct pump *pu, bool guests_too)
 }
 
 static void
+beat(struct slot *s)
+{
+	__atomic_store_n(&s->beat, s->beat + 1, __ATOMIC_RELAXED);
+}
+
+static void
 loop(struct pump *pu)
 {
 	struct slot *s = pu->self;
@@ -426,7 +441,7 @@ loop(struct pump *pu)
 		uint64_t now;
 
 		__atomic_add_fetch(&pu->loops, 1, __ATOMIC_SEQ_CST);
-		__atomic_store_n(&s->beat, s->beat + 1, __ATOMIC_RELAXED);
+		beat(s);
 		key_check(pu);
 		pause_keep(s);
 		ports_check(pu);
@@ -434,6 +449,8 @@ loop(struct pump *pu)
 		pool_trim_if_high(pu->pool, (uint16_t)pu->hand_id);
 
 		now = rte_rdtsc();
+		if ((s->beat & (LOOPS_BEFORE_CHECK - 1)) == 0)
+			blame_message_check(now);
 		if (packets > 0) {
 			s->busy_tsc += now - before;
 			s->packets += packets;
@@ -441,7 +458,7 @@ loop(struct pump *pu)
 			idle = 0;
 		} else {
 			s->idle_tsc += now - before;
-			if (pu->adaptive && ++idle > LOOPS_BEFORE_SLEEP) {
+			if ((pu->adaptive || pu->list->n == 0) && ++idle > LOOPS_BEFORE_SLEEP) {
 				nanosleep(&pu->sleep, NULL);
 				s->sleeps++;
 				now = rte_rdtsc();
@@ -457,8 +474,8 @@ drain(struct pump *pu)
 {
 	uint64_t until_tsc = rte_rdtsc() + rte_get_tsc_hz() / 1000 * DRAIN_MS;
 
-	while (poll_all(pu, false) > 0 && rte_rdtsc() < until_tsc) {
-	}
+	while (poll_all(pu, false) > 0 && rte_rdtsc() < until_tsc)
+		beat(pu->self);
 }
 
 static void

@@ -194,10 +194,11 @@ class Router:
         child.is_router = True
         return child
 
-    def start_all(self, *args, workers=None):
+    def start_all(self, *args, workers=None, agents=0):
         """vr-primary starts the others, and we wait until all is well."""
         workers = workers or len(self.slots)
-        self.primary = self.start("vr-primary", "--spawn", "--spawn-workers", str(workers), *args)
+        self.primary = self.start("vr-primary", "--spawn", "--spawn-workers", str(workers),
+                                  "--spawn-agents", str(agents), *args)  # fmt: skip
         self.wait_well()
         return self
 

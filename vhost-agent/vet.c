@@ -1,0 +1,385 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Messages of guests, vetted; see vet.h. Numbers and layouts are those of the vhost-user
+ * specification.
+ *
+ * rte_vhost reads a header with recvmsg(), then its payload with a read() that would block for
+ * ever if it does not come, while all other guests wait. So the payload is waited for here, and
+ * looked at in the socket, without taking it out.
+ */
+#include "vhost-agent/vet.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "vhost-agent/blame.h"
+#include "vhost-agent/guests.h"
+
+enum {
+	HEADER = 12,
+	PAYLOAD_MAX = 1024, /* more than any message has */
+	PAYLOAD_MS = 50,    /* after the header: front ends send both at once */
+	FDS_MAX = 8,
+	REGIONS_MAX = 8,
+	RING_MAX = 32768,
+	NO_FD = 0x100, /* flag of messages about queues' eventfds */
+	QUEUE_MASK = 0xff,
+	EVENTFD_OPEN_MAX = 64,
+};
+
+enum fds { FDS_NONE, FDS_EVENT, FDS_MEMORY, FDS_LOG, FDS_SOCKET };
+
+enum message_number {
+#define VHOST_MESSAGE(number, NAME, least, fds) NAME = number,
+#include "vhost-agent/messages.def"
+#undef VHOST_MESSAGE
+};
+
+static const struct rule {
+	const char *name;
+	uint32_t least;
+	enum fds fds;
+} rules[] = {
+#define VHOST_MESSAGE(number, NAME, least, fds) [number] = {#NAME, least, FDS_##fds},
+#include "vhost-agent/messages.def"
+#undef VHOST_MESSAGE
+};
+
+struct header {
+	uint32_t request, flags, size;
+};
+_Static_assert(sizeof(struct header) == HEADER, "header of vhost-user");
+
+struct region {
+	uint64_t guest, size, user, offset;
+};
+
+struct payload {
+	union {
+		uint64_t u64;
+		struct {
+			uint32_t index, num;
+		} state;
+		struct {
+			uint32_t n, padding;
+			struct region r[REGIONS_MAX];
+		} memory;
+		struct {
+			uint64_t size, offset;
+		} log;
+		uint8_t bytes[PAYLOAD_MAX];
+	};
+};
+
+struct message {
+	struct header header;
+	struct payload payload;
+	uint32_t n_fds;
+	int fds[FDS_MAX];
+};
+
+ssize_t __real_recvmsg(int sock, struct msghdr *msg, int flags);
+ssize_t __wrap_recvmsg(int sock, struct msghdr *msg, int flags);
+ssize_t __real_sendmsg(int sock, const struct msghdr *msg, int flags);
+ssize_t __wrap_sendmsg(int sock, const struct msghdr *msg, int flags);
+int __real___poll_chk(struct pollfd *fds, nfds_t n, int timeout, size_t size);
+int __wrap___poll_chk(struct pollfd *fds, nfds_t n, int timeout, size_t size);
+int __real_eventfd_write(int fd, uint64_t value);
+int __wrap_eventfd_write(int fd, uint64_t value);
+
+/* --- descriptors ------------------------------------------------------------------------------ */
+
+/* Also sees to it that writing to it does not block. */
+static bool
+is_eventfd(int fd)
+{
+	char path[EVENTFD_OPEN_MAX], target[EVENTFD_OPEN_MAX] = "";
+	int flags;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	if (readlink(path, target, sizeof(target) - 1) < 0 ||
+	    strcmp(target, "anon_inode:[eventfd]") != 0)
+		return false;
+	flags = fcntl(fd, F_GETFL);
+	return flags >= 0 && fcntl(fd, F_SETFL, flags | O_NONBLOCK) == 0;
+}
+
+static bool
+is_memory(int fd, uint64_t size, uint64_t offset)
+{
+	struct stat st;
+
+	return size != 0 && offset + size >= size && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
+	       (uint64_t)st.st_size >= offset + size;
+}
+
+static bool
+is_socket(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && S_ISSOCK(st.st_mode);
+}
+
+static const char *
+memory_wrong(const struct message *m)
+{
+	const struct region *r = m->payload.memory.r;
+
+	for (uint32_t i = 0; i < m->n_fds; i++) {
+		if (r[i].guest + r[i].size < r[i].size || r[i].user + r[i].size < r[i].size)
+			return "a region of memory that goes beyond the last address";
+		if (!is_memory(m->fds[i], r[i].size, r[i].offset))
+			return "memory that is no file, or shorter than it said";
+	}
+	return NULL;
+}
+
+static const char *
+fds_wrong(const struct message *m, const struct rule *rule)
+{
+	switch (rule->fds) {
+	case FDS_EVENT:
+		for (uint32_t i = 0; i < m->n_fds; i++)
+			if (!is_eventfd(m->fds[i]))
+				return "no eventfd";
+		return NULL;
+	case FDS_MEMORY:
+		return memory_wrong(m);
+	case FDS_LOG:
+		return m->n_fds == 1 &&
+			       !is_memory(m->fds[0], m->payload.log.size, m->payload.log.offset)
+			   ? "a log that is no file, or shorter than it said"
+			   : NULL;
+	case FDS_SOCKET:
+		return m->n_fds == 1 && !is_socket(m->fds[0]) ? "no socket" : NULL;
+	default:
+		return NULL;
+	}
+}
+
+/* --- messages --------------------------------------------------------------------------------- */
+
+static uint32_t
+fds_expected(const struct message *m, const struct rule *rule)
+{
+	switch (rule->fds) {
+	case FDS_EVENT:
+		return m->header.request != SET_LOG_FD && (m->payload.u64 & NO_FD) != 0 ? 0 : 1;
+	case FDS_MEMORY:
+		return m->payload.memory.n;
+	case FDS_LOG:
+	case FDS_SOCKET:
+		return 1;
+	default:
+		return 0;
+	}
+}
+
+/* About one queue: what rte_vhost does not ask. */
+static const char *
+queue_wrong(struct vet *v, const struct message *m)
+{
+	uint32_t i = m->header.request == SET_VRING_KICK || m->header.request == SET_VRING_CALL ||
+			     m->header.request == SET_VRING_ERR
+			 ? m->payload.u64 & QUEUE_MASK
+			 : m->payload.state.index;
+	uint32_t num = m->payload.state.num;
+
+	if (i >= VET_QUEUES_MAX)
+		return "a virtqueue beyond the last";
+	switch (m->header.request) {
+	case SET_VRING_NUM:
+		if (num == 0 || num > RING_MAX)
+			return "a ring of a size that no ring has";
+		/* Its addresses were checked for the size it had. */
+		if ((v->running >> i & 1) != 0 && num != v->ring_size[i])
+			return "another size for a ring that runs";
+		v->ring_size[i] = num;
+		break;
+	case SET_VRING_ADDR:
+		if (v->ring_size[i] == 0)
+			return "addresses of a ring without a size";
+		v->running |= UINT64_C(1) << i;
+		break;
+	case SET_VRING_KICK:
+		if (v->ring_size[i] == 0)
+			return "the start of a ring without a size";
+		break;
+	case GET_VRING_BASE:
+		v->running &= ~(UINT64_C(1) << i);
+		break;
+	default:
+		break;
+	}
+	return NULL;
+}
+
+static bool
+is_about_queue(uint32_t request)
+{
+	return (request >= SET_VRING_NUM && request <= SET_VRING_ERR) ||
+	       request == SET_VRING_ENABLE;
+}
+
+static const char *
+message_wrong(struct vet *v, const struct message *m, enum guest_offence *offence)
+{
+	uint32_t request = m->header.request;
+	const struct rule *rule;
+	const char *wrong = NULL;
+
+	*offence = GUEST_MESSAGE;
+	if (request >= sizeof(rules) / sizeof(rules[0]) || rules[request].name == NULL)
+		return "one that is not for guests like this";
+	rule = &rules[request];
+	if (m->header.size < rule->least)
+		return "one that is too short";
+	if (request == SET_MEM_TABLE &&
+	    (m->payload.memory.n > REGIONS_MAX ||
+	     m->header.size < 8 + m->payload.memory.n * sizeof(struct region)))
+		return "more memory than the message has";
+	if (is_about_queue(request))
+		wrong = queue_wrong(v, m);
+	if (wrong != NULL)
+		return wrong;
+	*offence = GUEST_DESCRIPTOR;
+	if (m->n_fds != fds_expected(m, rule))
+		return "too many or too few descriptors";
+	return fds_wrong(m, rule);
+}
+
+/* --- in rte_vhost's place --------------------------------------------------------------------- */
+
+/* Whose connection this is, by the path of its socket. */
+static struct guest *
+guest_at(int sock)
+{
+	struct sockaddr_un a = {.sun_family = AF_UNSPEC};
+	socklen_t len = sizeof(a) - 1;
+	struct guest *g = NULL;
+
+	if (getpeername(sock, (struct sockaddr *)&a, &len) == 0 && a.sun_family == AF_UNIX)
+		g = guests_find(a.sun_path);
+	if (g != NULL)
+		return g;
+	memset(&a, 0, sizeof(a));
+	len = sizeof(a) - 1;
+	if (getsockname(sock, (struct sockaddr *)&a, &len) == 0 && a.sun_family == AF_UNIX)
+		g = guests_find(a.sun_path);
+	return g;
+}
+
+static void
+fds_of(const struct msghdr *msg, struct message *m)
+{
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c != NULL;
+	     c = CMSG_NXTHDR((struct msghdr *)(uintptr_t)msg, c)) {
+		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+			continue;
+		m->n_fds = (uint32_t)((c->cmsg_len - CMSG_LEN(0)) / sizeof(int));
+		if (m->n_fds > FDS_MAX)
+			m->n_fds = FDS_MAX;
+		memcpy(m->fds, CMSG_DATA(c), m->n_fds * sizeof(int));
+		return;
+	}
+}
+
+/* All of it is there: looked at, left where it is. */
+static bool
+payload_peek(int sock, struct message *m)
+{
+	uint64_t until = guest_now_ms() + PAYLOAD_MS;
+	size_t size = m->header.size;
+
+	if (size > sizeof(m->payload.bytes))
+		return false;
+	while (size > 0) {
+		ssize_t n = recv(sock, m->payload.bytes, size, MSG_PEEK | MSG_DONTWAIT);
+
+		if (n == (ssize_t)size)
+			break;
+		if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR) ||
+		    guest_now_ms() >= until)
+			return false;
+		usleep(1000);
+	}
+	return true;
+}
+
+static ssize_t
+refuse(struct guest *g, const struct message *m, enum guest_offence offence, const char *what)
+{
+	blame_note(g, offence, what);
+	for (uint32_t i = 0; i < m->n_fds; i++)
+		close(m->fds[i]);
+	errno = EPROTO;
+	return -1;
+}
+
+ssize_t
+__wrap_recvmsg(int sock, struct msghdr *msg, int flags)
+{
+	struct message m = {.n_fds = 0};
+	enum guest_offence offence = GUEST_MESSAGE;
+	struct guest *g = guest_at(sock);
+	const char *wrong;
+	ssize_t n;
+
+	if (g == NULL)
+		return __real_recvmsg(sock, msg, flags);
+	blame_message_begin(g);
+	n = __real_recvmsg(sock, msg, flags);
+	if (n <= 0)
+		return n;
+	g->note->messages++;
+	fds_of(msg, &m);
+	if (n != HEADER || msg->msg_iov[0].iov_len != HEADER)
+		return refuse(g, &m, GUEST_MESSAGE, "half a header");
+	if ((msg->msg_flags & MSG_CTRUNC) != 0)
+		return refuse(g, &m, GUEST_DESCRIPTOR, "too many or too few descriptors");
+	memcpy(&m.header, msg->msg_iov[0].iov_base, HEADER);
+	if (!payload_peek(sock, &m))
+		return refuse(g, &m, GUEST_MESSAGE, "one that is not whole, or too long");
+	if (g->vet.sock != sock + 1) {
+		memset(&g->vet, 0, sizeof(g->vet));
+		g->vet.sock = sock + 1;
+	}
+	wrong = message_wrong(&g->vet, &m, &offence);
+	return wrong == NULL ? n : refuse(g, &m, offence, wrong);
+}
+
+/* An answer that a guest does not read is its loss. */
+ssize_t
+__wrap_sendmsg(int sock, const struct msghdr *msg, int flags)
+{
+	if (blame_guest() != NULL)
+		flags |= MSG_DONTWAIT | MSG_NOSIGNAL;
+	return __real_sendmsg(sock, msg, flags);
+}
+
+/* rte_vhost waits for the next message: the last one's consequences are over. */
+int
+__wrap___poll_chk(struct pollfd *fds, nfds_t n, int timeout, size_t size)
+{
+	blame_message_end();
+	return __real___poll_chk(fds, n, timeout, size);
+}
+
+int
+__wrap_eventfd_write(int fd, uint64_t value)
+{
+	struct guest *g = blame_guest();
+
+	if (g != NULL)
+		__atomic_fetch_add(&g->note->calls, 1, __ATOMIC_RELAXED);
+	return __real_eventfd_write(fd, value);
+}
