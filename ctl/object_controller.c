@@ -118,6 +118,28 @@ controller_set(struct ctl *ctl, const ProtobufCMessage *object, struct call *cal
 	return 0;
 }
 
+/* One that owns something cannot go: another would get its number, and own that. */
+static int
+controller_del(struct ctl *ctl, const ProtobufCMessage *object, struct call *call)
+{
+	const char *name = ((const Vrouter__Controller *)object)->name, *kind;
+	struct controllers *t = ctl->tables.controllers;
+	uint32_t i = find(t, name);
+
+	if (i == 0)
+		return refuse(call_refusal(call), ENOENT, "name", "it does not exist");
+	kind = sweep_owned(ctl, i);
+	if (kind != NULL)
+		return refuse(call_refusal(call), EBUSY, "name",
+			      "it still owns a %s: SET resync to begin and then to end removes all "
+			      "that it owns",
+			      kind);
+	redo_stage(ctl->tables.batch, &t->c[i].resyncing, 1, 0, NULL, NULL);
+	redo_stage(ctl->tables.batch, &t->c[i].used, 4, 0, NULL, NULL);
+	redo_commit(ctl->tables.batch);
+	return 0;
+}
+
 static int
 controller_list(struct ctl *ctl, const ProtobufCMessage *filter, uint64_t *cursor, uint32_t budget,
 		struct call *call)
@@ -141,4 +163,8 @@ controller_list(struct ctl *ctl, const ProtobufCMessage *filter, uint64_t *curso
 	return 0;
 }
 
-const struct object_kind object_controller = {.set = controller_set, .list = controller_list};
+const struct object_kind object_controller = {
+    .set = controller_set,
+    .del = controller_del,
+    .list = controller_list,
+};

@@ -113,6 +113,34 @@ an_end_without_a_beginning_is_refused(void **state)
 }
 
 static void
+a_controller_that_owns_nothing_can_be_deleted(void **state)
+{
+	static const struct {
+		const char *kind;
+		void (*add)(Vrouter__Op op, uint32_t number, uint32_t to);
+	} owned[] = {{"nexthop", nexthop}, {"bridge", bridge}, {"route", route}};
+	Vrouter__Controller m = VROUTER__CONTROLLER__INIT;
+
+	(void)state;
+	m.name = (char *)(uintptr_t)"brief";
+	assert_refused(ask(VROUTER__OP__DEL, "controller", &m), VROUTER__RESULT__CODE__NOT_FOUND,
+		       "name", "it does not exist");
+	for (size_t i = 0; i < sizeof(owned) / sizeof(owned[0]); i++) {
+		batch_controller = "brief";
+		owned[i].add(VROUTER__OP__ADD, 60, 1);
+		assert_ok(ask_batch());
+		assert_refused(ask(VROUTER__OP__DEL, "controller", &m), VROUTER__RESULT__CODE__BUSY,
+			       "name", owned[i].kind);
+		batch_controller = "";
+		owned[i].add(VROUTER__OP__DEL, 60, 0);
+		assert_ok(ask_batch());
+		assert_ok(ask(VROUTER__OP__DEL, "controller", &m));
+	}
+	assert_refused(resync("brief", VROUTER__CONTROLLER__RESYNC__END),
+		       VROUTER__RESULT__CODE__INVALID, "resync", "no resync was begun");
+}
+
+static void
 reset_takes_counters_tables_or_both(void **state)
 {
 	struct vif_counters *slot = counters_at(test_ctl.tables.counters, 0, 1), sum;
@@ -149,6 +177,7 @@ main(void)
 	    cmocka_unit_test(only_what_was_not_added_again_goes),
 	    cmocka_unit_test(a_resync_begun_again_starts_over),
 	    cmocka_unit_test(an_end_without_a_beginning_is_refused),
+	    cmocka_unit_test(a_controller_that_owns_nothing_can_be_deleted),
 	    cmocka_unit_test(reset_takes_counters_tables_or_both),
 	};
 

@@ -177,3 +177,61 @@ sweep_step(struct ctl *ctl, const struct sweep *what, uint64_t *cursor, struct c
 		return 0;
 	}
 }
+
+/* --- what a controller owns --- */
+
+static bool
+owns_id(const uint16_t *owners, uint32_t ids, uint32_t controller)
+{
+	for (uint32_t id = 0; id < ids; id++)
+		if (controller_of_tag(owners[id]) == controller)
+			return true;
+	return false;
+}
+
+static bool
+owns_bridge(const struct tables *t, uint32_t controller)
+{
+	struct bridge_key keys[STEP_CELLS];
+	uint16_t owners[STEP_CELLS];
+
+	for (uint64_t at = 0; at != UINT64_MAX;) {
+		uint32_t n = bridge_walk_owners(t->bridge, t->bridge_owner, &at, STEP_CELLS, keys,
+						owners);
+
+		if (owns_id(owners, n, controller))
+			return true;
+	}
+	return false;
+}
+
+static bool
+owns_route(const struct tables *t, uint32_t controller)
+{
+	struct route_key keys[STEP_ROUTES];
+	uint64_t values[STEP_ROUTES];
+	uint16_t owners[STEP_ROUTES];
+
+	for (uint64_t at = 0; at != UINT64_MAX;) {
+		uint32_t n =
+		    route_walk(t->routes, &at, STEP_ROUTES, STEP_ROUTES, keys, values, owners);
+
+		if (owns_id(owners, n, controller))
+			return true;
+	}
+	return false;
+}
+
+const char *
+sweep_owned(const struct ctl *ctl, uint32_t controller)
+{
+	const struct tables *t = &ctl->tables;
+
+	if (owns_id(t->vif_owner, t->vifs->ids, controller))
+		return "vif";
+	if (owns_id(t->nexthop_owner, t->nexthops->ids, controller))
+		return "nexthop";
+	if (owns_bridge(t, controller))
+		return "bridge entry";
+	return owns_route(t, controller) ? "route" : NULL;
+}

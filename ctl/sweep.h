@@ -24,4 +24,7 @@ struct sweep {
  */
 int sweep_step(struct ctl *ctl, const struct sweep *what, uint64_t *cursor, struct call *call);
 
+/* Kind of something that the controller with this number owns, or NULL. */
+const char *sweep_owned(const struct ctl *ctl, uint32_t controller);
+
 #endif

@@ -301,6 +301,23 @@ free_message:
 	return status;
 }
 
+/* route lookup ... is route get ... longest=true. */
+static enum exit_status
+command_route_lookup(struct vrctl *v, int argc, char **argv)
+{
+	char **words = calloc((size_t)argc + 2, sizeof(*words));
+	enum exit_status status;
+
+	if (words == NULL)
+		return vrctl_no_memory();
+	memcpy(words, argv, (size_t)argc * sizeof(*words));
+	words[1] = (char *)(uintptr_t) "get";
+	words[argc] = (char *)(uintptr_t) "longest=true";
+	status = command_object(v, argc + 1, words);
+	free(words);
+	return status;
+}
+
 /* --- all commands --- */
 
 enum exit_status
@@ -312,6 +329,8 @@ command_run(struct vrctl *v, int argc, char **argv)
 		return command_drops(v, argc, argv);
 	if (strcmp(argv[0], "mempool") == 0 && argc > 1 && strcmp(argv[1], "audit") == 0)
 		return command_audit(v, argc, argv);
+	if (strcmp(argv[0], "route") == 0 && argc > 1 && strcmp(argv[1], "lookup") == 0)
+		return command_route_lookup(v, argc, argv);
 	if (strcmp(argv[0], "log") == 0 && argc == 2 && strcmp(argv[1], "get") == 0)
 		return command_object(v, 2, (char *[]){argv[0], (char *)(uintptr_t) "list", NULL});
 	if (strcmp(argv[0], "dump") == 0)
@@ -343,6 +362,8 @@ command_reads(int argc, char **argv)
 	if (argc < 2)
 		return false;
 	if (strcmp(argv[0], "mempool") == 0 && strcmp(argv[1], "audit") == 0)
+		return true;
+	if (strcmp(argv[0], "route") == 0 && strcmp(argv[1], "lookup") == 0)
 		return true;
 	return words_verb(argv[1], &op) == 0 && (op == VROUTER__OP__LIST || op == VROUTER__OP__GET);
 }

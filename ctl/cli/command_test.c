@@ -333,9 +333,10 @@ commands_print_what_they_should(void **state)
 	    {"bridge get vrf=1 mac=02:00:00:00:00:01",
 	     {0},
 	     EXIT_OK,
-	     "vrf      1\n"
-	     "mac      02:00:00:00:00:01\n"
-	     "nexthop  1\n"},
+	     "vrf         1\n"
+	     "mac         02:00:00:00:00:01\n"
+	     "nexthop     1\n"
+	     "dhcp_flood  no\n"},
 	    {"nexthop add id=7 type=discard", {0}, EXIT_OK, ""},
 	    {"nexthop add id=7 type=discard", {.json = true}, EXIT_OK, "{\"revision\": 5}\n"},
 	    {"drops",

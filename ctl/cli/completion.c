@@ -245,6 +245,8 @@ offer_verbs(const struct query *q, const ProtobufCFieldDescriptor *kind)
 	}
 	if (strcmp(kind->name, "mempool") == 0)
 		offer(q, "audit", "");
+	if (strcmp(kind->name, "route") == 0)
+		offer(q, "lookup", "");
 }
 
 /* 'words' are those before the last one, without options and vrctl itself. */
