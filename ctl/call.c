@@ -454,7 +454,8 @@ finish(struct call *c, int code)
 	if (code == 0 && is_write(c->request->op) && c->batch == NULL)
 		c->ctl->revision++;
 	if (code == -ENOSPC && refused_kind(c) != NULL)
-		events_full(c->ctl->events, refused_kind(c)->name);
+		events_full(c->ctl->events, refused_kind(c)->name,
+			    c->request->batch == NULL || c->request->batch->n_changes == 1);
 	if (code < 0 && c->refusal.code == 0)
 		log_error("%s: refused without a reason: %s", c->refusal.object, strerror(-code));
 	if (!c->answered)

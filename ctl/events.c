@@ -239,7 +239,7 @@ events_vif(struct events *e, uint32_t id)
 }
 
 void
-events_full(struct events *e, const char *name)
+events_full(struct events *e, const char *name, bool alone)
 {
 	struct table_use use;
 	struct full_table *f;
@@ -252,6 +252,8 @@ events_full(struct events *e, const char *name)
 			return;
 	use = table_use(&e->ctl->tables, name);
 	if (!use.counted || !use.fills || e->n_full == FULL_MAX)
+		return;
+	if (!alone && use.used < use.size - use.size / ROOM_PART)
 		return;
 	f = &e->full[e->n_full++];
 	snprintf(f->name, sizeof(f->name), "%s", name);

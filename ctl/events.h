@@ -59,8 +59,11 @@ void events_say(struct events *e, const struct object_info *info, Vrouter__Event
 
 /* The vif with this id was perhaps added, changed or removed just now. 'e' may be NULL. */
 void events_vif(struct events *e, uint32_t id);
-/* An add of an object of this kind was refused because its table has no room. 'e' may be NULL. */
-void events_full(struct events *e, const char *table);
+/*
+ * An add to this table was refused because it has no room; 'alone' unless it was one of a batch,
+ * which may be too large for a table that has some. 'e' may be NULL.
+ */
+void events_full(struct events *e, const char *table, bool alone);
 /* Something may have happened to processes, slots or ports. 'e' may be NULL. */
 void events_look(struct events *e);
 

@@ -382,6 +382,18 @@ a_table_is_full_once_until_a_sixteenth_is_free(void **state)
 	assert_int_equal(watcher.n, 1);
 }
 
+/* Nor is a table full that a batch is too large for. */
+static void
+a_batch_that_does_not_fit_fills_no_table(void **state)
+{
+	(void)state;
+	watch(&watcher, "table", 9);
+	events_full(test_ctl.events, "nexthop", false);
+	assert_int_equal(watcher.n, 0);
+	events_full(test_ctl.events, "nexthop", true);
+	assert_int_equal(watcher.n, 1);
+}
+
 static void
 who_has_no_room_is_told_how_many_it_missed(void **state)
 {
@@ -480,6 +492,7 @@ main(void)
 	    cmocka_unit_test_setup(ports_come_and_go_and_have_links, nobody),
 	    cmocka_unit_test_setup(each_change_of_a_vif_is_told, nobody),
 	    cmocka_unit_test_setup(a_table_is_full_once_until_a_sixteenth_is_free, nobody),
+	    cmocka_unit_test_setup(a_batch_that_does_not_fit_fills_no_table, nobody),
 	    cmocka_unit_test_setup(who_has_no_room_is_told_how_many_it_missed, nobody),
 	    cmocka_unit_test_setup(only_what_was_asked_for_is_told, nobody),
 	    cmocka_unit_test_setup(watching_is_asked_for_as_anything_is, nobody),

@@ -4,9 +4,10 @@
 
 Needs Debian's python3-protobuf and protobuf-compiler: protoc makes the module of messages when the
 program starts. As a program it says whether the router is well, makes two nexthops of a kind that
-harms nobody in one go, lists them and deletes them:
+harms nobody in one go, lists them and deletes them. With --events it prints the next N things that
+happen instead:
 
-    vrouter.py [--socket PATH] [--proto PATH/vrouter.proto]
+    vrouter.py [--socket PATH] [--proto PATH/vrouter.proto] [--events N]
 """
 
 import argparse
@@ -53,6 +54,7 @@ class Router:
     def __init__(self, pb, path="/run/vrouter/control.sock", seconds=10):
         self.pb = pb
         self.last_id = 0
+        self.events = []  # that came while an answer was waited for
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.socket.settimeout(seconds)
         self.socket.connect(path)
@@ -95,13 +97,31 @@ class Router:
             data += part
         return data
 
-    def receive(self):
-        """The next answer; Refused if it says so."""
+    def _message(self):
         (size,) = struct.unpack("!I", self._read(4))
-        answer = self.pb.Response.FromString(self._read(size))
+        return self.pb.Response.FromString(self._read(size))
+
+    def receive(self):
+        """The next answer; Refused if it says so. Events are kept for event()."""
+        answer = self._message()
+        while answer.HasField("event"):
+            self.events.append(answer)
+            answer = self._message()
         if not answer.more and answer.result.code != self.pb.Result.OK:
             raise Refused(answer.result)
         return answer
+
+    def watch(self, *kinds):
+        """From now on, what happens to objects of these kinds comes out of event()."""
+        for kind in kinds:
+            self.call(self.pb.WATCH, kind)
+
+    def event(self):
+        """The next event, however long it takes: a Response with `event` and `object`."""
+        if self.events:
+            return self.events.pop(0)
+        self.socket.settimeout(None)
+        return self._message()
 
     def call(self, op, kind, **fields):
         """One request and its answer's object, if it has one."""
@@ -133,10 +153,16 @@ def main():
     parser = argparse.ArgumentParser(description="A tour of the router's control API.")
     parser.add_argument("--socket", default="/run/vrouter/control.sock")
     parser.add_argument("--proto")
+    parser.add_argument("--events", type=int, metavar="N")
     args = parser.parse_args()
 
     pb = load(args.proto)
     router = Router(pb, args.socket)
+    if args.events:
+        router.watch("process", "slot", "port", "vif", "table")
+        for _ in range(args.events):
+            print(router.event().event.text, flush=True)
+        return
     status = router.get("status")
     print("healthy" if status.healthy else "not healthy: " + "; ".join(status.reasons))
     # Two requests at once, then their answers.
