@@ -99,7 +99,8 @@ judge_tables(const struct ctl *ctl, struct judgement *j)
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		struct table_use use = table_use(&ctl->tables, names[i]);
 
-		if (use.counted && use.fills && use.used * 100 >= use.size * TABLE_FULL_PERCENT)
+		if (use.counted && use.fills && use.size > 0 &&
+		    use.used * 100 >= use.size * TABLE_FULL_PERCENT)
 			blame(j, "table %s is %llu %% full", names[i],
 			      (unsigned long long)(use.used * 100 / use.size));
 	}
