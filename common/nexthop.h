@@ -19,6 +19,27 @@ enum nexthop_type {
 
 enum tunnel_kind { TUNNEL_MPLS_GRE, TUNNEL_MPLS_UDP, TUNNEL_VXLAN }; /* RFC 4023, 7510, 7348 */
 
+/* UDP destination ports (RFC 7510; what some routers used before it; RFC 7348). */
+enum { TUNNEL_PORT_MPLS = 6635, TUNNEL_PORT_MPLS_OLD = 51234, TUNNEL_PORT_VXLAN = 4789 };
+
+enum nexthop_flag {
+#define NEXTHOP_FLAG(NAME, name, text) NEXTHOP_FLAG_BIT_##NAME,
+#include "common/nexthop_flags.def"
+#undef NEXTHOP_FLAG
+	NEXTHOP_FLAGS
+};
+#define NEXTHOP_HAS(nh, NAME) (((nh)->flags >> NEXTHOP_FLAG_BIT_##NAME & 1) != 0)
+
+/* By what a type that chooses one member tells flows apart; bits of composite.hash_fields. */
+enum {
+	HASH_SOURCE = 1 << 0,
+	HASH_DESTINATION = 1 << 1,
+	HASH_PROTOCOL = 1 << 2,
+	HASH_SOURCE_PORT = 1 << 3,
+	HASH_DESTINATION_PORT = 1 << 4,
+	HASH_ALL = (1 << 5) - 1,
+};
+
 enum nexthop_family { NEXTHOP_FAMILY_BRIDGE, NEXTHOP_FAMILY_INET, NEXTHOP_FAMILY_INET6 };
 
 enum {
@@ -27,6 +48,7 @@ enum {
 	NEXTHOP_MEMBERS_MAX = 16,   /* of one composite; composites nest */
 	NEXTHOP_IDS_MAX = 0xffffff, /* all ids are below: a member takes 3 bytes */
 	NEXTHOP_DEPTH_MAX = 4,      /* composites within composites */
+	NEXTHOP_OUTER_MAX = 36,     /* bytes of a tunnel's headers behind the link layer's */
 };
 
 /* No label or VNI; and in a composite, the place of a member that is not there. */
@@ -63,7 +85,7 @@ struct nexthop {
 	uint32_t vrf;
 	uint8_t type;   /* enum nexthop_type */
 	uint8_t family; /* enum nexthop_family */
-	uint16_t flags;
+	uint16_t flags; /* bit enum nexthop_flag */
 	uint32_t reserved0;
 	union {
 		struct {
@@ -79,8 +101,14 @@ struct nexthop {
 			struct {
 				uint32_t source_be, destination_be; /* outer addresses */
 				uint8_t kind;                       /* enum tunnel_kind */
-				uint8_t reserved;
+				uint8_t outer_len;
 				uint8_t inner_mac[6]; /* destination of routed packets in VXLAN */
+				/* what every packet gets, made from the above: the last outer_len
+				 * bytes are IPv4 header, UDP or GRE, VXLAN or label; lengths, id,
+				 * checksum, source port, label and VNI are 0 */
+				uint8_t outer[NEXTHOP_OUTER_MAX];
+				/* the IPv4 header's words added up, in network byte order */
+				uint32_t outer_sum;
 			} tunnel;
 		};
 		/* every type that has members */
@@ -94,6 +122,9 @@ struct nexthop {
 	};
 };
 _Static_assert(sizeof(struct nexthop) == 128, "nexthop: two cache lines");
+
+/* Fills outer, outer_len and outer_sum; kind and addresses are set. */
+void nexthop_tunnel_prepare(struct nexthop *nh);
 
 static inline const struct nexthop *
 nexthop_lookup(const struct idtab *nexthops, uint32_t id)

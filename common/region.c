@@ -29,6 +29,7 @@
 #include "common/conf.h"
 #include "common/controller.h"
 #include "common/counters.h"
+#include "common/drop_log.h"
 #include "common/fault_point.h"
 #include "common/flow.h"
 #include "common/grace.h"

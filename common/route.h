@@ -27,7 +27,7 @@ enum {
 };
 
 /*
- * A value: nexthop id in bits 0-31, MPLS label in bits 32-51, flags above. A route's value has
+ * A value: nexthop id in bits 0-31, MPLS label or VNI in bits 32-55, flags above. A route has
  * ROUTE_PRESENT set, so 0 is "no route". The other flags are the packet path's, and the table does
  * not look at them.
  */
@@ -43,7 +43,7 @@ enum {
 static inline uint64_t
 route_value(uint32_t nexthop, uint32_t label, uint64_t flags)
 {
-	return ROUTE_PRESENT | flags | (uint64_t)(label & 0xfffff) << 32 | nexthop;
+	return ROUTE_PRESENT | flags | (uint64_t)(label & 0xffffff) << 32 | nexthop;
 }
 static inline uint32_t
 route_value_nexthop(uint64_t value)
@@ -53,7 +53,7 @@ route_value_nexthop(uint64_t value)
 static inline uint32_t
 route_value_label(uint64_t value)
 {
-	return (uint32_t)(value >> 32) & 0xfffff;
+	return (uint32_t)(value >> 32) & 0xffffff;
 }
 
 /* --- readers --- */

@@ -41,13 +41,17 @@ struct slot {
 	uint64_t idle_tsc;      /* TSC cycles of polling loops that moved none */
 	uint64_t sleeps;        /* adaptive mode: times it slept */
 	uint64_t pause_seen;    /* echoes 'pause' below */
-	uint64_t reserved1[7];
+	uint32_t ring_max;      /* most packets it found waiting in one ring that leads to it ... */
+	uint32_t ring_max_era;  /* ... since this changed: it echoes 'ring_era' */
+	uint64_t reserved1[6];
 
 	/* whoever audits writes (vr-ctl), under ctl's writer lock */
 	uint64_t pause
 	    __attribute__((aligned(64))); /* nonzero: stop between bursts, hand empty, ... */
 	uint64_t pause_until_tsc;         /* ... but never beyond this, whoever may have died */
-	uint64_t reserved2[6];
+	uint32_t ring_era;                /* vr-ctl: raised to have ring_max begin anew */
+	uint32_t reserved3;
+	uint64_t reserved2[5];
 } __attribute__((aligned(64)));
 
 /* Shared. */
@@ -68,6 +72,20 @@ int slots_adopt(struct slots *t, const struct conf *c, struct fault *f);
  * slots.
  */
 void agents_init(struct slots *t, const struct conf *c);
+
+/* The animating thread, with each burst it takes from a ring in which 'n' packets waited. */
+static inline void
+slot_ring_seen(struct slot *s, uint32_t n)
+{
+	uint32_t era = __atomic_load_n(&s->ring_era, __ATOMIC_RELAXED);
+
+	if (__builtin_expect(s->ring_max_era != era, 0)) {
+		__atomic_store_n(&s->ring_max, 0, __ATOMIC_RELAXED);
+		__atomic_store_n(&s->ring_max_era, era, __ATOMIC_RELAXED);
+	}
+	if (__builtin_expect(n > s->ring_max, 0))
+		__atomic_store_n(&s->ring_max, n, __ATOMIC_RELAXED);
+}
 
 /* Index of the slot with the operator's number 'id', or -ENOENT. */
 int slot_index(const struct slots *t, uint32_t id);

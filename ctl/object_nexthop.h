@@ -19,7 +19,11 @@ int nexthop_parse(const Vrouter__Nexthop *m, const struct conf *conf, struct nex
 /* 'message' borrows from 'nh' and from what stands beside it here. */
 struct nexthop_description {
 	Vrouter__Nexthop message;
+	Vrouter__Nexthop__Tunnel tunnel;
 	uint32_t members[NEXTHOP_MEMBERS_MAX];
+	uint32_t labels[NEXTHOP_MEMBERS_MAX];
+	Vrouter__Nexthop__Flag flags[NEXTHOP_FLAGS];
+	Vrouter__Nexthop__HashField hash_fields[8];
 };
 void nexthop_describe(const struct nexthop *nh, struct nexthop_description *d);
 

@@ -21,6 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -43,6 +44,7 @@ enum {
 	READ_MAX = 64 * 1024,    /* bytes read or written at once */
 	BLOCKED_RETRY_US = 1000,
 	BACKLOG = 128,
+	FILES_SPARE = 64,      /* descriptors for all but clients */
 	ACCEPT_PAUSE_MS = 100, /* when there are no file descriptors left */
 };
 
@@ -458,6 +460,23 @@ close_fd:
 	return rc;
 }
 
+/* A descriptor for each client, as far as the system lets us. */
+static void
+raise_files(const struct conf *conf)
+{
+	rlim_t wanted = (rlim_t)conf->control_clients + FILES_SPARE;
+	struct rlimit r;
+
+	if (getrlimit(RLIMIT_NOFILE, &r) < 0 || r.rlim_cur >= wanted)
+		return;
+	r.rlim_cur = r.rlim_max < wanted ? r.rlim_max : wanted;
+	if (setrlimit(RLIMIT_NOFILE, &r) < 0 || r.rlim_cur < wanted)
+		log_warning("RLIMIT_NOFILE is %llu: fewer clients than control-clients, %llu, can "
+			    "be served",
+			    (unsigned long long)r.rlim_cur,
+			    (unsigned long long)conf->control_clients);
+}
+
 int
 server_create(struct ctl *ctl, struct server **server, struct fault *f)
 {
@@ -470,6 +489,7 @@ server_create(struct ctl *ctl, struct server **server, struct fault *f)
 		return fault_set(f, ENOMEM, "not enough memory");
 	s->ctl = ctl;
 	LIST_INIT(&s->clients);
+	raise_files(conf);
 	server_path(conf, path, sizeof(path));
 	if (strlen(path) >= sizeof(s->path)) {
 		rc = fault_set(f, ENAMETOOLONG,

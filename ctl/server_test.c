@@ -3,130 +3,9 @@
  * The control socket with real clients: the server runs in a child process, the clients are
  * libvrouter and bare sockets.
  */
-#include "ctl/ctl_test.h"
+#include "ctl/server_test.h"
 
-#include <event2/event.h>
-#include <fcntl.h>
-#include <signal.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <sys/wait.h>
-
-#include "ctl/client/frame.h"
-#include "ctl/client/vrouter.h"
-#include "ctl/server.h"
-
-static pid_t server_pid;
-static char socket_path[128];
-
-static void
-on_term(evutil_socket_t sig, short what, void *arg)
-{
-	(void)sig;
-	(void)what;
-	event_base_loopbreak(arg);
-}
-
-static _Noreturn void
-serve(void)
-{
-	struct fault f = {0};
-	struct event *term;
-
-	test_ctl.base = event_base_new();
-	term = evsignal_new(test_ctl.base, SIGTERM, on_term, test_ctl.base);
-	event_add(term, NULL);
-	if (server_create(&test_ctl, &test_ctl.server, &f) < 0)
-		_exit(1);
-	event_base_dispatch(test_ctl.base);
-	server_destroy(test_ctl.server);
-	event_free(term);
-	event_base_free(test_ctl.base);
-	_exit(0);
-}
-
-static void
-start(void)
-{
-	server_pid = fork();
-	if (server_pid == 0)
-		serve();
-	for (int i = 0; i < 500 && access(socket_path, F_OK) != 0; i++)
-		usleep(10000);
-}
-
-static int
-server_open(void **state)
-{
-	if (router_open(state) != 0)
-		return -1;
-	test_conf.control_message_max = 65536;
-	test_conf.control_clients = 300;
-	server_path(&test_conf, socket_path, sizeof(socket_path));
-	start();
-	return 0;
-}
-
-static int
-server_close(void **state)
-{
-	int status;
-
-	kill(server_pid, SIGTERM);
-	waitpid(server_pid, &status, 0);
-	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
-		return -1;
-	return router_close(state);
-}
-
-/* --- clients --- */
-
-static Vrouter__Nexthop nexthop;
-static Vrouter__Object object;
-
-static Vrouter__Object *
-flood(uint32_t id)
-{
-	vrouter__nexthop__init(&nexthop);
-	nexthop.has_id_case = VROUTER__NEXTHOP__HAS_ID_ID;
-	nexthop.id = id;
-	nexthop.type = VROUTER__NEXTHOP__TYPE__FLOOD;
-	vrouter__object__init(&object);
-	object.kind_case = VROUTER__OBJECT__KIND_NEXTHOP;
-	object.nexthop = &nexthop;
-	return &object;
-}
-
-static struct vrouter *
-client(void)
-{
-	struct vrouter *v = vrouter_open(socket_path, 10000);
-
-	assert_non_null(v);
-	return v;
-}
-
-static void
-assert_serves(void)
-{
-	struct vrouter *v = client();
-
-	assert_int_equal(vrouter_call(v, VROUTER__OP__ADD, flood(1), NULL), 0);
-	vrouter_close(v);
-}
-
-static int
-bare_client(void)
-{
-	struct sockaddr_un addr = {.sun_family = AF_UNIX};
-	struct timeval wait = {.tv_sec = 10};
-	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
-
-	strcpy(addr.sun_path, socket_path);
-	assert_int_equal(connect(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
-	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait));
-	return fd;
-}
+#include <poll.h>
 
 /* Reads until the server hangs up; how many bytes came. */
 static size_t
@@ -310,43 +189,253 @@ a_client_that_does_not_read_delays_nobody(void **state)
 	assert_serves();
 }
 
+/* All are there before the first one is served. */
 static void
-many_clients_are_served_and_too_many_are_not(void **state)
+a_thousand_clients_are_served_and_more_are_not(void **state)
 {
-	static struct vrouter *v[301];
+	enum { CLIENTS = 1001, ROUNDS = 5 };
+	static struct vrouter *v[CLIENTS];
+	Vrouter__Response *answer;
 	int served = 0;
 
 	(void)state;
-	for (int i = 0; i < 301; i++) {
-		v[i] = vrouter_open(socket_path, 2000);
-		served += vrouter_connect(v[i]) == 0 &&
-			  vrouter_send(v[i], VROUTER__OP__ADD, flood(1), NULL) == 0 &&
-			  vrouter_flush(v[i]) == 0;
-	}
-	for (int i = 0; i < 301; i++) {
-		Vrouter__Response *answer;
+	for (int i = 0; i < CLIENTS; i++) {
+		bool sent;
 
-		if (vrouter_receive(v[i], &answer) == 0)
-			vrouter_response_free(answer);
-		else
-			served--;
-		vrouter_close(v[i]);
+		v[i] = vrouter_open(socket_path, 20000);
+		sent = vrouter_connect(v[i]) == 0;
+		for (int j = 0; j < ROUNDS && sent; j++)
+			sent = vrouter_send(v[i], VROUTER__OP__ADD, flood((uint32_t)i), NULL) == 0;
 	}
-	assert_in_range(served, 299, 300);
-	usleep(50000);
+	for (int i = 0; i < CLIENTS; i++)
+		vrouter_flush(v[i]);
+	for (int i = 0; i < CLIENTS; i++) {
+		bool all = true;
+
+		for (int j = 0; j < ROUNDS && all; j++) {
+			all = vrouter_receive(v[i], &answer) == 0;
+			if (!all)
+				break;
+			assert_int_equal(answer->result->code, VROUTER__RESULT__CODE__OK);
+			vrouter_response_free(answer);
+		}
+		served += all;
+	}
+	for (int i = 0; i < CLIENTS; i++)
+		vrouter_close(v[i]);
+	assert_int_equal(served, 1000);
 	assert_serves();
+}
+
+/* Far more than there is room for come and die, in the middle of everything. */
+static void
+dead_clients_leave_nothing_behind(void **state)
+{
+	const struct linger at_once = {.l_onoff = 1};
+	uint8_t frame[256];
+	Vrouter__Request request = VROUTER__REQUEST__INIT;
+	size_t size;
+
+	(void)state;
+	for (int i = 0; i < 3000; i++) {
+		int fd = bare_client();
+
+		request.op = i % 3 == 0 ? VROUTER__OP__LIST : VROUTER__OP__ADD;
+		request.object = flood((uint32_t)i);
+		if (i % 3 == 1) {
+			request.op = VROUTER__OP__WATCH;
+			request.object = vif_object(1);
+		}
+		size = vrouter__request__pack(&request, frame + FRAME_HEADER);
+		frame_put(frame, (uint32_t)size);
+		/* Every other frame is cut off. */
+		assert_true(send(fd, frame, i % 2 == 0 ? FRAME_HEADER + size : size, 0) > 0);
+		setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+		close(fd);
+		if (i % 500 == 0)
+			assert_serves();
+	}
+	assert_serves();
+}
+
+static void
+restart_with(uint64_t unread_s)
+{
+	assert_int_equal(stop(SIGTERM), 0);
+	test_conf.control_unread_s = unread_s;
+	start();
+}
+
+/* It watches, and asks for a list that no queue should hold, and reads nothing. */
+static void
+a_client_that_never_reads_is_disconnected(void **state)
+{
+	uint8_t frame[256];
+	Vrouter__Request request = VROUTER__REQUEST__INIT;
+	struct pollfd p = {.events = POLLRDHUP};
+	size_t size;
+	int n;
+
+	(void)state;
+	restart_with(1);
+	p.fd = bare_client();
+	request.op = VROUTER__OP__LIST;
+	request.object = flood(0);
+	size = vrouter__request__pack(&request, frame + FRAME_HEADER);
+	frame_put(frame, (uint32_t)size);
+	for (int i = 0; i < 100; i++)
+		assert_int_equal(send(p.fd, frame, FRAME_HEADER + size, 0), FRAME_HEADER + size);
+	for (n = 0; n < 3000; n++) {
+		if (poll(&p, 1, 10) == 1)
+			break;
+		assert_serves();
+	}
+	assert_true((p.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0);
+	close(p.fd);
+	restart_with(60);
+}
+
+/* --- events --- */
+
+static const uint32_t vif_kind = VROUTER__OBJECT__KIND_VIF;
+
+static void
+change_vif(struct vrouter *v, bool add)
+{
+	assert_int_equal(
+	    vrouter_send(v, add ? VROUTER__OP__ADD : VROUTER__OP__DEL, vif_object(1), NULL), 0);
+}
+
+static void
+assert_answered(struct vrouter *v, int n)
+{
+	Vrouter__Response *answer;
+
+	for (; n > 0; n--) {
+		assert_int_equal(vrouter_receive(v, &answer), 0);
+		assert_non_null(answer->result);
+		assert_int_equal(answer->result->code, VROUTER__RESULT__CODE__OK);
+		vrouter_response_free(answer);
+	}
+}
+
+static void
+events_come_beside_the_answers(void **state)
+{
+	struct vrouter *v = client();
+	Vrouter__Response *event;
+
+	(void)state;
+	assert_int_equal(vrouter_watch(v, &vif_kind, 1), 0);
+	for (int i = 0; i < 100; i++)
+		change_vif(v, i % 2 == 0);
+	assert_answered(v, 100);
+	for (int i = 0; i < 100; i++) {
+		assert_int_equal(vrouter_event(v, 10000, &event), 0);
+		assert_int_equal(event->event->sequence, i + 1);
+		assert_int_equal(event->event->what, i % 2 == 0 ? VROUTER__EVENT__WHAT__ADDED
+								: VROUTER__EVENT__WHAT__REMOVED);
+		assert_int_equal(event->object->vif->id, 1);
+		vrouter_response_free(event);
+	}
+	assert_int_equal(vrouter_event(v, 0, &event), -ETIMEDOUT);
+	assert_int_equal(vrouter_watch(v, NULL, 0), 0);
+	change_vif(v, true);
+	change_vif(v, false);
+	assert_answered(v, 2);
+	assert_int_equal(vrouter_event(v, 0, &event), -EINVAL);
+	vrouter_close(v);
+}
+
+/* Events that a client reads while 'n' changes are made, a hundred at a time. */
+static void
+change_and_read(struct vrouter *changer, struct vrouter *reader, int n)
+{
+	Vrouter__Response *event;
+
+	for (int i = 0; i < n; i += 100) {
+		for (int j = 0; j < 100; j++)
+			change_vif(changer, j % 2 == 0);
+		assert_answered(changer, 100);
+		for (int j = 0; j < 100; j++) {
+			assert_int_equal(vrouter_event(reader, 20000, &event), 0);
+			assert_int_equal(event->event->sequence, i + j + 1);
+			assert_true(event->event->what != VROUTER__EVENT__WHAT__MISSED);
+			vrouter_response_free(event);
+		}
+	}
+}
+
+static void
+who_reads_no_events_misses_some_and_others_none(void **state)
+{
+	enum { CHANGES = 20000 };
+	struct vrouter *slow = client(), *reader = client(), *changer = client();
+	Vrouter__Response *event;
+	uint64_t sequence = 0, missed = 0;
+
+	(void)state;
+	assert_int_equal(vrouter_watch(slow, &vif_kind, 1), 0);
+	assert_int_equal(vrouter_watch(reader, &vif_kind, 1), 0);
+	change_and_read(changer, reader, CHANGES);
+	while (sequence < CHANGES) {
+		assert_int_equal(vrouter_event(slow, 20000, &event), 0);
+		assert_non_null(event);
+		missed += event->event->missed;
+		assert_int_equal(event->event->sequence,
+				 sequence + (event->event->missed > 0 ? event->event->missed : 1));
+		sequence = event->event->sequence;
+		vrouter_response_free(event);
+	}
+	assert_in_range(missed, 1, CHANGES - 1);
+	vrouter_close(slow);
+	vrouter_close(reader);
+	vrouter_close(changer);
+}
+
+static void
+who_watches_survives_the_servers_restart(void **state)
+{
+	struct vrouter *v = client(), *changer;
+	Vrouter__Response *event;
+
+	(void)state;
+	assert_int_equal(vrouter_watch(v, &vif_kind, 1), 0);
+	stop(SIGKILL);
+	assert_int_equal(vrouter_event(v, 20000, &event), -EPIPE);
+	assert_int_equal(vrouter_event(v, 100, &event), -ETIMEDOUT);
+	start();
+	assert_int_equal(vrouter_event(v, 20000, &event), 0);
+	assert_null(event);
+	changer = client();
+	change_vif(changer, true);
+	change_vif(changer, false);
+	assert_answered(changer, 2);
+	assert_int_equal(vrouter_event(v, 20000, &event), 0);
+	assert_string_equal(event->event->text, "vif 1 was added");
+	vrouter_response_free(event);
+	assert_int_equal(vrouter_event(v, 20000, &event), 0);
+	assert_string_equal(event->event->text, "vif 1 was removed");
+	vrouter_response_free(event);
+	/* Also when another call has connected again, behind its back. */
+	stop(SIGKILL);
+	start();
+	assert_int_equal(vrouter_call(v, VROUTER__OP__GET, flood(1), NULL), 0);
+	assert_int_equal(vrouter_event(v, 20000, &event), -EPIPE);
+	assert_int_equal(vrouter_event(v, 20000, &event), 0);
+	assert_null(event);
+	vrouter_close(v);
+	vrouter_close(changer);
 }
 
 static void
 a_client_survives_the_servers_restart(void **state)
 {
 	struct vrouter *v = client();
-	int status;
 
 	(void)state;
 	assert_int_equal(vrouter_call(v, VROUTER__OP__ADD, flood(42), NULL), 0);
-	kill(server_pid, SIGKILL);
-	waitpid(server_pid, &status, 0);
+	stop(SIGKILL);
 	start();
 	assert_int_equal(vrouter_call(v, VROUTER__OP__GET, flood(42), NULL), 0);
 	vrouter_close(v);
@@ -376,11 +465,20 @@ main(void)
 	    cmocka_unit_test(a_truncated_frame_is_forgotten),
 	    cmocka_unit_test(what_was_sent_before_the_end_is_answered),
 	    cmocka_unit_test(a_client_that_does_not_read_delays_nobody),
-	    cmocka_unit_test(many_clients_are_served_and_too_many_are_not),
+	    cmocka_unit_test(a_thousand_clients_are_served_and_more_are_not),
+	    cmocka_unit_test(dead_clients_leave_nothing_behind),
+	    cmocka_unit_test(a_client_that_never_reads_is_disconnected),
+	    cmocka_unit_test(events_come_beside_the_answers),
+	    cmocka_unit_test(who_reads_no_events_misses_some_and_others_none),
+	    cmocka_unit_test(who_watches_survives_the_servers_restart),
 	    cmocka_unit_test(a_client_survives_the_servers_restart),
 	    cmocka_unit_test(nobody_there_is_said_at_once),
 	};
+	struct rlimit files;
 
+	getrlimit(RLIMIT_NOFILE, &files);
+	files.rlim_cur = files.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &files);
 	signal(SIGPIPE, SIG_IGN);
 	return cmocka_run_group_tests(tests, server_open, server_close);
 }

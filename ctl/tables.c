@@ -42,6 +42,7 @@ tables_find(struct tables *t, const struct region *region, struct fault *f)
 	    {"nexthop", (void **)&t->nexthops},
 	    {"bridge", (void **)&t->bridge},
 	    {"counters", (void **)&t->counters},
+	    {"drop-log", (void **)&t->drop_log},
 	    {"route", (void **)&t->routes},
 	    {"flow", (void **)&t->flows},
 	    {"agents", (void **)&t->agents},

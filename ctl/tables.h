@@ -18,6 +18,7 @@ struct bridge;
 struct bridge_writer;
 struct controllers;
 struct counters;
+struct drop_log;
 struct flow_table;
 struct grace;
 struct idtab;
@@ -49,6 +50,7 @@ struct tables {
 	struct route_table *routes;
 	struct flow_table *flows;
 	struct counters *counters;
+	struct drop_log *drop_log; /* by hand, as counters */
 	struct redo *redo;
 	struct vif_counters *baseline; /* by vif id: what had been counted before it was added */
 	struct controllers *controllers;

@@ -15,13 +15,14 @@ import sys
 import time
 
 sys.dont_write_bytecode = True
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lab"))
+LAB = os.path.join(os.path.dirname(os.path.abspath(__file__)), "lab")
+sys.path[:0] = [LAB, os.path.join(LAB, "vm")]
 
 from lab import Lab, LabError, Probes, Stream, address, mac, until  # noqa: E402
+from machine import Machine, hardware  # noqa: E402
 
 TTY = sys.stdout.isatty()
-CHAR_MS = 10  # what one character of the line of probes stands for
-BEFORE_MS, AFTER_MS = 200, 500
+CHARS_BEFORE, CHARS_AFTER = 20, 50  # of the line of probes
 
 
 def style(code, text):
@@ -33,20 +34,50 @@ def say(text=""):
 
 
 class Show:
-    def __init__(self, mode):
-        self.mode = mode
+    """With guests in network namespaces, on taps."""
+
+    PROBE_MS = 1
+    CHAR_MS = 10  # what one character of the line of probes stands for
+    LATE_MS = 5  # until a probe that has arrived has been read
+    MB_PER_SECOND = 10
+
+    def __init__(self):
         self.steps = 0
         self.failed = []
         self.figures = {}
         self.lab = Lab(os.environ["VR_LAB"])
         self.router = self.lab.router("r")
-        self.red1 = self.lab.guest("red-1")
-        self.red2 = self.lab.guest("red-2")
+        self.red1, self.red2 = self.make_guests()
         self.environment = dict(
             os.environ,
             VRCTL_SOCKET=self.router.socket,
             PATH=self.router.bin_dir + ":" + os.environ.get("PATH", "/usr/sbin:/usr/bin:/sbin:/bin"),
         )
+
+    # --- what is different with other guests
+
+    def make_guests(self):
+        return [self.lab.guest(name) for name in ("red-1", "red-2")]
+
+    def guests(self):
+        self.step("Two guests, red-1 and red-2, in network namespaces, each on a tap")
+        for n, g, slot in ((1, self.red1, 10), (2, self.red2, 11)):
+            tap = self.port_of(g.name, n)
+            self.add_vif(n, g, f"tap.name={tap} tap.slot={slot}")
+            g.take(tap, mac(n), address(n))
+            self.note(f"the other end of {tap} is {address(n)} in namespace {g.netns}")
+
+    def port_of(self, name, n):
+        return self.lab.tap_name(name, n)
+
+    def arrived(self, probes, begin, end):
+        """Whether probes did between two times, which have just passed."""
+        for record in reversed(probes.records):
+            if record[2] < begin:
+                break
+            if record[2] < end:
+                return True
+        return False
 
     # --- how it looks
 
@@ -72,6 +103,10 @@ class Show:
         if done.returncode != 0:
             raise LabError(f"this command ended with {done.returncode}: {line}")
         return done.stdout
+
+    def type_in(self, guest, line):
+        """In a guest."""
+        return self.type(shlex.join(guest.command()) + " " + line)
 
     def held(self, ok, good, bad=None):
         """A line of the verdict."""
@@ -100,16 +135,8 @@ class Show:
         self.type("vrctl status")
         self.type("vrctl process list")
 
-    def guests(self):
-        self.step("Two guests, red-1 and red-2, in network namespaces, each on a tap")
-        for n, g, slot in ((1, self.red1, 10), (2, self.red2, 11)):
-            tap = self.lab.tap_name(g.name, n)
-            self.type(
-                f"vrctl vif add id={n} name={g.name} type=virtual vrf=1 nexthop={n} tap.name={tap} tap.slot={slot}",
-                quiet=True,
-            )
-            g.take(tap, mac(n), address(n))
-            self.note(f"the other end of {tap} is {address(n)} in namespace {g.netns}")
+    def add_vif(self, n, guest, transport):
+        self.type(f"vrctl vif add id={n} name={guest.name} type=virtual vrf=1 nexthop={n} {transport}", quiet=True)
 
     def bridge(self):
         self.step("How to reach them: nexthops, and bridge entries that name them")
@@ -123,11 +150,12 @@ class Show:
 
     def ping(self):
         self.step("They reach each other")
-        self.type(f"ip netns exec {self.red1.netns} ping -n -c 3 -i 0.2 {self.red2.address}")
+        until(lambda: self.red1.ping(self.red2, count=1, wait=1)[1], 30, "red-1 reaches red-2")
+        self.type_in(self.red1, f"ping -n -c 3 -i 0.2 {self.red2.address}")
 
     def stream(self):
         self.step("A TCP stream from red-1 to red-2, every byte checked, at default offloads")
-        self.tcp = Stream(self.red1, self.red2, mb_per_second=10)
+        self.tcp = Stream(self.red1, self.red2, mb_per_second=self.MB_PER_SECOND)
         if not self.tcp.moves():
             raise LabError(f"the TCP stream does not move: {self.tcp.broken() or 'no bytes arrive'}")
         self.note(f"{self.tcp.bytes / 1e6:.1f} MB so far")
@@ -135,10 +163,10 @@ class Show:
 
     def find_worker(self):
         self.step("Which worker carries the packets from red-1?")
-        slot = self.router.slot_of(self.lab.tap_name("red-1", 1))
+        slot = self.router.slot_of(self.port_of("red-1", 1))
         before = self.router.slot(slot)
         rx = self.vif_rx(1)
-        self.type(f"ip netns exec {self.red1.netns} ping -q -n -c 50 -i 0.01 {self.red2.address}")
+        self.type_in(self.red1, f"ping -q -n -c 50 -i 0.01 {self.red2.address}")
         after = self.router.slot(slot)
         self.slot, self.pid = slot, int(after["pid"])
         packets = int(after["packets"]) - int(before["packets"])
@@ -153,18 +181,18 @@ class Show:
         return self.router.counters().get((number, "rx_packets"), 0)
 
     def kill(self):
-        self.step("Kill it, with probes from red-1 to red-2 1 ms apart")
+        self.step(f"Kill it, with probes from red-1 to red-2 {self.PROBE_MS} ms apart")
         r = self.router
         self.state_before = r.state()
         self.flows_before, self.routes_before = r.used("flow"), r.used("route")
         if self.pid not in r.pids_of("vr-fwd"):
             raise LabError(f"process {self.pid} is not a worker of ours")
-        probes = Probes(self.red1, self.red2)
+        probes = Probes(self.red1, self.red2, interval_us=self.PROBE_MS * 1000)
         time.sleep(0.5)
         self.bytes_before = self.tcp.bytes
         self.port_before = self.tcp_ports()
         say("   " + style("36", f"$ kill -9 {self.pid}"))
-        self.note(f"each character is {CHAR_MS} ms: '.' probes arrived, '_' none did, '|' the kill")
+        self.note(f"each character is {self.CHAR_MS} ms: '.' probes arrived, '_' none did, '|' the kill")
         self.live_line(probes)
         until(lambda: self.new_pid() not in (0, self.pid), 10, f"slot {self.slot} has a new process")
         time.sleep(0.5)
@@ -179,22 +207,17 @@ class Show:
         return int(self.router.slot(self.slot).get("pid", 0))
 
     def live_line(self, probes):
-        start = time.time_ns()
+        start, char = time.time_ns(), self.CHAR_MS * 1000000
         sys.stdout.write("   ")
-        for i in range((BEFORE_MS + AFTER_MS) // CHAR_MS):
-            if i == BEFORE_MS // CHAR_MS:
+        for i in range(CHARS_BEFORE + CHARS_AFTER):
+            if i == CHARS_BEFORE:
                 self.killed_ns = time.time_ns()
                 os.kill(self.pid, signal.SIGKILL)
                 sys.stdout.write(style("31", "|"))
-            end = start + (i + 1) * CHAR_MS * 1000000
+            end = start + (i + 1) * char
             # A little later than the interval's end, so that what arrived in it has been read.
-            time.sleep(max(0, (end + 5000000 - time.time_ns()) / 1e9))
-            count = 0
-            for record in reversed(probes.records):
-                if record[2] < end - CHAR_MS * 1000000:
-                    break
-                count += record[2] < end
-            sys.stdout.write("." if count else style("31", "_"))
+            time.sleep(max(0, (end + self.LATE_MS * 1000000 - time.time_ns()) / 1e9))
+            sys.stdout.write("." if self.arrived(probes, end - char, end) else style("31", "_"))
             sys.stdout.flush()
         say()
 
@@ -252,9 +275,48 @@ class Show:
         say()
         say(style("1", "Worth typing next, in another terminal (as root)"))
         say(style("36", f"   export PATH={self.router.bin_dir}:$PATH VRCTL_SOCKET={self.router.socket}"))
-        say(style("36", f"   ip netns exec {self.red1.netns} ping -i 0.01 {self.red2.address}"))
+        say(style("36", f"   {shlex.join(self.red1.command())} ping -i 0.01 {self.red2.address}"))
         say(style("36", f"   kill -9 {self.new_pid()}; sleep 0.2; vrctl process list"))
         say(style("36", "   vrctl drops"))
+
+
+class VmShow(Show):
+    """With guests in virtual machines, over vhost-user."""
+
+    # They may be emulated, and then everything takes longer.
+    PROBE_MS = 5
+    CHAR_MS = 40
+    LATE_MS = 0
+    MB_PER_SECOND = 2
+    seen = 0
+
+    def make_guests(self):
+        return [
+            Machine(self.lab, name, os.path.join(self.router.dir, f"{name}.sock"), mac(n), address(n))
+            for n, name in ((1, "red-1"), (2, "red-2"))
+        ]
+
+    def guests(self):
+        r = self.router
+        self.step("Two guests, red-1 and red-2, in virtual machines, each on a vhost-user socket")
+        say("   " + style("36", f"$ vr-vhost --config {r.config} --agent 0 2>>{r.log} &"))
+        self.lab.popen([r.program("vr-vhost"), "--config", r.config, "--agent", "0"], log=r.log).is_router = True
+        for n, g, slot in ((1, self.red1, 10), (2, self.red2, 11)):
+            self.add_vif(n, g, f"vhost.path={g.socket} vhost.slot={slot}")
+            g.start()
+            self.note(f"QEMU is process {g.qemu.pid}; the guest is {g.address}")
+        begin = time.monotonic()
+        for g in (self.red1, self.red2):
+            g.wait_up()
+        self.note(f"both have booted, {'KVM' if hardware() else 'emulated'}, after {time.monotonic() - begin:.1f} s")
+
+    def port_of(self, name, n):
+        return name
+
+    def arrived(self, probes, begin, end):
+        # A guest's clock is not quite ours: what counts is when its word got here.
+        seen, self.seen = self.seen, len(probes.records)
+        return self.seen > seen
 
 
 def stay():
@@ -268,7 +330,7 @@ def stay():
 
 
 def main():
-    mode = sys.argv[1] if len(sys.argv) > 1 else "check"
+    mode = next((a for a in sys.argv[1:] if a != "--vm"), "check")
 
     def interrupted(*_):
         raise KeyboardInterrupt
@@ -279,7 +341,7 @@ def main():
     show = None
     status = 1
     try:
-        show = Show(mode)
+        show = VmShow() if "--vm" in sys.argv else Show()
         show.run()
         status = 1 if show.failed else 0
         if mode != "check":

@@ -12,12 +12,14 @@ pages=384
 
 usage() {
 	cat <<END
-usage: sudo deploy/demo.sh [--check | --keep | --stop | --help]
+usage: sudo deploy/demo.sh [--vm] [--check | --keep | --stop | --help]
 
 Builds the router, starts all its processes, and shows what it does in numbered steps, each with the
 command you can type yourself. Two guests in network namespaces reach each other through a worker;
 the worker is killed with SIGKILL while they talk. Stays until Ctrl-C, then leaves nothing behind.
 
+  --vm      the guests are virtual machines over vhost-user instead: QEMU's, with Debian's kernel,
+            emulated where the CPU has no virtualization
   --check   runs the whole show without waiting; exits with 0 only if every step held; the last line
             is one JSON object with the figures
   --keep    leaves the router and its guests running
@@ -29,21 +31,27 @@ installed with apt-get (deploy/install-deps.sh --list names them).
 END
 }
 
-mode=stay
-case $#${1-} in
-0) ;;
-1--check) mode=check ;;
-1--keep) mode=keep ;;
-1--stop) mode=stop ;;
-1--help | 1-h)
-	usage
-	exit 0
-	;;
+mode=''
+vm=''
+for arg in "$@"; do
+	case $arg in
+	--vm) vm=--vm ;;
+	--check | --keep | --stop) mode=$mode${arg#--} ;;
+	--help | -h)
+		usage
+		exit 0
+		;;
+	*) mode=unknown ;;
+	esac
+done
+case $mode in
+'' | check | keep | stop) ;;
 *)
 	usage >&2
 	exit 2
 	;;
 esac
+mode=${mode:-stay}
 
 need_root
 
@@ -67,12 +75,12 @@ fi
 
 need_machine
 lab_open $pages
-packages_install $packages_build $packages_run
+packages_install $packages_build $packages_run ${vm:+$packages_vm}
 
 say "building (a minute or two the first time)"
 build >&2 || die "the build failed, see above"
 
-lab_run "$python" "$repo/deploy/demo.py" $mode
+lab_run "$python" "$repo/deploy/demo.py" $mode $vm
 status=$?
 if [ $mode = keep ] && [ $status -eq 0 ]; then
 	touch "$lab/kept"

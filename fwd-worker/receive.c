@@ -149,6 +149,7 @@ send_decided(struct worker *w, struct rte_mbuf *m)
 	if (port >= w->n_ports || w->tx[port].way == TX_NOWAY || w->tx[port].way == TX_MESH ||
 	    h->n_groups == HAND_GROUPS_MAX) {
 		count_drops(w, meta->in_vif, DROP_VIF_WITHOUT_PORT, 1);
+		drop_sampler_see(&w->sampler, DROP_VIF_WITHOUT_PORT, "send", meta->in_vif, m);
 		hand_drop(h, m);
 		return;
 	}
@@ -202,6 +203,8 @@ ring_run(struct worker *w, uint32_t n)
 			send_decided(w, h->rx[i]);
 		} else {
 			count_drops(w, w->no_vif, DROP_PORT_WITHOUT_VIF, 1);
+			drop_sampler_see(&w->sampler, DROP_PORT_WITHOUT_VIF, "receive", w->no_vif,
+					 h->rx[i]);
 			hand_drop(h, h->rx[i]);
 		}
 	}
@@ -211,13 +214,13 @@ uint32_t
 receive_from_ring(struct worker *w, const struct rx_ring *r)
 {
 	struct hand *h = w->hand;
-	uint32_t n;
+	uint32_t n, left;
 
 	if (rte_ring_empty(r->ring))
 		return 0;
 	hand_ring_in(h, r->from, r->ring->cons.tail);
 	FAULT_POINT("ring-in");
-	n = rte_ring_sc_dequeue_burst(r->ring, (void **)h->rx, w->burst_max, NULL);
+	n = rte_ring_sc_dequeue_burst(r->ring, (void **)h->rx, w->burst_max, &left);
 	FAULT_POINT("ring-dequeued");
 	if (n == 0) {
 		burst_none(h);
@@ -225,6 +228,7 @@ receive_from_ring(struct worker *w, const struct rx_ring *r)
 	}
 	hand_run(h, (uint16_t)n);
 	FAULT_POINT("ring-run");
+	slot_ring_seen(w->slot, n + left);
 	loop_begin(w, true);
 	ring_run(w, n);
 	send_groups(w, (uint16_t)n);

@@ -17,6 +17,7 @@ refuse(struct worker *w, struct rte_mbuf *m, enum drop why)
 		vif = pkt_meta(m)->in_vif;
 	}
 	count_drops(w, vif, why, 1);
+	drop_sampler_see(&w->sampler, why, "send", vif, m);
 	hand_drop(w->hand, m);
 }
 
@@ -40,6 +41,8 @@ send_to_ring(struct worker *w, uint16_t group)
 	FAULT_POINT("send-ring-inside");
 	n = rte_ring_sp_enqueue_burst(ring, (void **)g->m, g->n, NULL);
 	FAULT_POINT("send-ring-enqueued");
+	if (__builtin_expect(n < g->n, 0) && w->drop_log != NULL)
+		w->drop_log->ring_full[w->tx[g->port].to_hand] += g->n - n;
 	refuse_rest(w, g, n, DROP_RING_FULL);
 	FAULT_POINT("send-ring-refused");
 }

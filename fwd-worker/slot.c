@@ -221,6 +221,7 @@ loop(struct slot_thread *st)
 		grace_quiescent(st->grace, w->slot_index);
 
 		now = rte_rdtsc();
+		drop_sampler_tick(&w->sampler, now);
 		if (packets > 0) {
 			s->busy_tsc += now - before;
 			s->packets += packets;
@@ -355,6 +356,9 @@ worker_fill(struct slot_thread *st)
 	w->counters = region_table(r, "counters");
 	w->count = counters_at(w->counters, w->slot_index, 0);
 	w->no_vif = w->counters->vifs - 1;
+	w->drop_log = (struct drop_log *)region_table(r, "drop-log") + w->slot_index;
+	drop_sampler_init(&w->sampler, w->drop_log, (uint32_t)st->config.conf->drop_log_rate,
+			  rte_get_tsc_hz());
 	w->n_ports = hs->n_ports < st->ports->n ? hs->n_ports : st->ports->n;
 	w->burst_max = (uint32_t)st->config.conf->burst;
 	w->io_forward = st->config.io_forward;

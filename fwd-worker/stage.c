@@ -62,10 +62,13 @@ is_unanimous(const struct burst *b, const struct vec *v)
 }
 
 static void
-drop_all(struct worker *w, const struct vec *v, enum drop why)
+drop_all(struct worker *w, enum stage s, const struct vec *v, enum drop why)
 {
 	struct hand *h = w->hand;
 
+	for (uint32_t k = 0; k < v->n && drop_sampler_wants(&w->sampler, why); k++)
+		drop_sampler_keep(&w->sampler, why, stage_name(s), w->burst.in_vif,
+				  w->burst.m[v->i[k]]);
 	for (uint32_t k = 0; k < v->n; k++)
 		hand_drop(h, w->burst.m[v->i[k]]);
 	count_drops(w, w->burst.in_vif, why, v->n);
@@ -83,7 +86,7 @@ vec_append(struct vec *to, const struct vec *v)
 }
 
 static void
-follow_one_by_one(struct worker *w, const struct vec *v)
+follow_one_by_one(struct worker *w, enum stage s, const struct vec *v)
 {
 	struct burst *b = &w->burst;
 
@@ -91,6 +94,8 @@ follow_one_by_one(struct worker *w, const struct vec *v)
 		struct verdict verdict = b->verdict[v->i[k]];
 
 		if (verdict_is_drop(verdict)) {
+			drop_sampler_see(&w->sampler, verdict_drop(verdict), stage_name(s),
+					 b->in_vif, b->m[v->i[k]]);
 			hand_drop(w->hand, b->m[v->i[k]]);
 			count_drops(w, b->in_vif, verdict_drop(verdict), 1);
 		} else if (verdict.code < STAGES) {
@@ -103,14 +108,14 @@ follow_one_by_one(struct worker *w, const struct vec *v)
 }
 
 static void
-follow(struct worker *w, const struct vec *v)
+follow(struct worker *w, enum stage s, const struct vec *v)
 {
 	struct verdict verdict = w->burst.verdict[v->i[0]];
 
 	if (__builtin_expect(!is_unanimous(&w->burst, v), 0))
-		follow_one_by_one(w, v);
+		follow_one_by_one(w, s, v);
 	else if (verdict_is_drop(verdict))
-		drop_all(w, v, verdict_drop(verdict));
+		drop_all(w, s, v, verdict_drop(verdict));
 	else if (verdict.code < STAGES) {
 		vec_append(&w->burst.todo[verdict.code], v);
 		w->burst.pending |= UINT32_C(1) << verdict.code;
@@ -134,9 +139,10 @@ drop_pending(struct worker *w)
 	struct burst *b = &w->burst;
 
 	for (; b->pending != 0; b->pending &= b->pending - 1) {
-		struct vec *v = &b->todo[__builtin_ctz(b->pending)];
+		uint32_t s = (uint32_t)__builtin_ctz(b->pending);
+		struct vec *v = &b->todo[s];
 
-		drop_all(w, v, DROP_NEXTHOP_LOOP);
+		drop_all(w, (enum stage)s, v, DROP_NEXTHOP_LOOP);
 		v->n = 0;
 	}
 }
@@ -163,7 +169,7 @@ stages_run(struct worker *w)
 		stage_call(w, (enum stage)s, v);
 		FAULT_POINT("stage");
 		trace(b, (enum stage)s, v);
-		follow(w, v);
+		follow(w, (enum stage)s, v);
 		v->n = 0;
 	}
 }

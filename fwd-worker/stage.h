@@ -25,6 +25,7 @@ enum { RETURNS_MAX = 16 };
 #include "fwd-worker/stages.def"
 #undef STAGE
 
+/* As in stages.def, "route4". */
 const char *stage_name(enum stage s);
 
 static inline bool

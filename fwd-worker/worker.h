@@ -15,6 +15,7 @@
 
 #include "common/bridge.h"
 #include "common/counters.h"
+#include "common/drop_log.h"
 #include "common/hand.h"
 #include "common/handshake.h"
 #include "common/idtab.h"
@@ -59,6 +60,9 @@ struct burst {
 	uint32_t len[BURST_MAX];
 	/* input, and who moves a packet to another VRF */
 	uint32_t vrf[BURST_MAX];
+	/* input clears it; decap: bit i, packet i came out of a tunnel, whose source was this */
+	uint64_t tunneled;
+	uint32_t outer_source_be[BURST_MAX];
 	/* bridge, route4, route6, and composites for their members: what a tunnel shall carry */
 	uint32_t label[BURST_MAX]; /* MPLS label or VNI, or NEXTHOP_NO_LABEL */
 	/* ip4, ip6; input clears it: bit i, packet i is routed, and not bridged */
@@ -127,6 +131,7 @@ struct worker {
 	const struct route_table *routes;
 	struct counters *counters;
 	struct vif_counters *count; /* this slot's, by vif id */
+	struct drop_log *drop_log;  /* this slot's; NULL: none */
 	uint32_t no_vif;            /* index of what has no vif */
 	uint32_t slot_index;
 	uint32_t n_ports;
@@ -151,6 +156,7 @@ struct worker {
 	bool chained;   /* some packet in hand has several segments */
 	bool from_ring; /* the packets in hand carry their incoming vif in pkt_meta */
 	uint32_t room;  /* mbufs that copies may still take in this loop */
+	struct drop_sampler sampler;
 	struct burst burst;
 };
 

@@ -23,6 +23,7 @@
 #include <rte_pause.h>
 
 #include "common/counters.h"
+#include "common/drop_log.h"
 #include "common/pkt.h"
 #include "common/pool.h"
 #include "primary/device_port.h"
@@ -65,6 +66,8 @@ struct io {
 	const struct ports *table;
 	struct counters *counters;
 	struct vif_counters *count; /* the thread's, by vif id */
+	struct drop_log *drop_log;  /* the thread's */
+	struct drop_sampler sampler;
 	struct slot *self;
 	struct hand *hand;
 	struct pool *pool;
@@ -186,10 +189,15 @@ send_to_slot(struct io *io, const struct io_queue *q, uint16_t n)
 	h->ring_tail = q->ring->prod.tail;
 	hand_tx_inside(h, 0, PORT_HOLD_RING);
 	sent = rte_ring_sp_enqueue_burst(q->ring, (void **)group->m, n, NULL);
-	for (uint32_t i = sent; i < n; i++)
+	for (uint32_t i = sent; i < n; i++) {
+		drop_sampler_see(&io->sampler, DROP_RING_FULL, "io", io->counters->vifs - 1,
+				 group->m[i]);
 		hand_drop(h, group->m[i]);
-	if (sent < n)
+	}
+	if (sent < n) {
 		count_drops(io, UINT32_MAX, DROP_RING_FULL, n - sent);
+		io->drop_log->ring_full[q->slot] += n - sent;
+	}
 	hand_tx_done(h, 0);
 	hand_finish(h, n);
 }
@@ -229,6 +237,7 @@ static void
 refuse(struct io *io, struct rte_mbuf *m, enum drop why)
 {
 	count_drops(io, pkt_meta(m)->in_vif, why, 1);
+	drop_sampler_see(&io->sampler, why, "io", pkt_meta(m)->in_vif, m);
 	hand_drop(io->hand, m);
 }
 
@@ -375,6 +384,7 @@ loop(struct io *io)
 		pool_trim_if_high(io->pool, (uint16_t)io->hand_id);
 
 		now = rte_rdtsc();
+		drop_sampler_tick(&io->sampler, now);
 		if (packets > 0) {
 			s->busy_tsc += now - before;
 			s->packets += packets;
@@ -431,6 +441,10 @@ io_create(struct primary *p, struct fault *f)
 	io->table = p->ports;
 	io->counters = region_table(&p->region, "counters");
 	io->count = counters_at(io->counters, io->counters->slots - 1, 0);
+	io->drop_log =
+	    (struct drop_log *)region_table(&p->region, "drop-log") + io->counters->slots - 1;
+	drop_sampler_init(&io->sampler, io->drop_log, (uint32_t)p->conf.drop_log_rate,
+			  rte_get_tsc_hz());
 	io->self = p->hs->io;
 	io->hand_id = hand_of_primary(p->hs->n_hands);
 	io->hand = &p->hs->hands[io->hand_id];

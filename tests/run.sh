@@ -70,7 +70,7 @@ unit_deaths_run() { build WERROR=1 FLAVOUR=fault check-unit T="${1:-kill}"; }
 fuzz_list() { "$here/fuzz/run.sh" --list; }
 fuzz_run() { build WERROR=1 fuzz && "$here/fuzz/run.sh" "$1"; }
 
-packet_list() { sed -n 's/^\t *[A-Z_]*TEST(\([a-z0-9_]*\)),$/\1/p' "$here"/packet/*_test.c; }
+packet_list() { sed -n 's/^\t *[A-Z_]*TEST(\([a-z0-9_]*\)),$/\1/p' "$here"/packet/*.c; }
 packet_run() {
 	"$here/packet/run.sh" 2>&1 | of_cmocka
 	return "${PIPESTATUS[0]}"
@@ -98,8 +98,25 @@ system_run() {
 	"$here/system/run.sh" ${1:+"$1"}
 }
 
-demo_list() { echo "the whole show holds"; }
-demo_run() { "$repo/deploy/demo.sh" --check; }
+demo_list() {
+	echo "the whole show holds"
+	echo "the whole show holds with virtual machines"
+}
+demo_run() {
+	local name status=0 begin vm
+	while read -r name; do
+		begin=$(date +%s%N)
+		vm=''
+		case $name in *machines) vm=--vm ;; esac
+		if "$repo/deploy/demo.sh" --check $vm </dev/null; then
+			echo "ok   $name, $(seconds_since "$begin")"
+		else
+			echo "FAIL $name, $(seconds_since "$begin")"
+			status=1
+		fi
+	done < <(demo_list | grep -F -- "$1")
+	return $status
+}
 
 stages='unit unit_address unit_undefined unit_deaths fuzz packet system demo'
 

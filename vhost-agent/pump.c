@@ -39,6 +39,7 @@
 
 #include "common/conf.h"
 #include "common/counters.h"
+#include "common/drop_log.h"
 #include "common/fault_point.h"
 #include "common/hand.h"
 #include "common/handshake.h"
@@ -81,6 +82,7 @@ struct pump {
 	struct rte_mempool *mbufs;
 	struct pool *pool;
 	struct counters *counters;
+	struct drop_sampler sampler;
 	struct timespec sleep;
 	struct pump_config config;
 	pthread_t thread;
@@ -222,6 +224,7 @@ refuse(struct pump *pu, struct rte_mbuf *m, enum drop why)
 	if (vif >= pu->counters->vifs)
 		vif = pu->counters->vifs - 1;
 	counters_at(pu->counters, pu->hand_id, vif)->drops[why]++;
+	drop_sampler_see(&pu->sampler, why, "guest", vif, m);
 	hand_drop(pu->hand, m);
 }
 
@@ -449,6 +452,7 @@ loop(struct pump *pu)
 		pool_trim_if_high(pu->pool, (uint16_t)pu->hand_id);
 
 		now = rte_rdtsc();
+		drop_sampler_tick(&pu->sampler, now);
 		if ((s->beat & (LOOPS_BEFORE_CHECK - 1)) == 0)
 			blame_message_check(now);
 		if (packets > 0) {
@@ -531,6 +535,9 @@ pump_create(const struct pump_config *config, struct pump **result, struct fault
 	pu->mbufs = pu->hs->pools[0];
 	pu->pool = pool_of(pu->mbufs);
 	pu->counters = region_table(r, "counters");
+	drop_sampler_init(&pu->sampler,
+			  (struct drop_log *)region_table(r, "drop-log") + pu->hand_id,
+			  (uint32_t)config->conf->drop_log_rate, rte_get_tsc_hz());
 	pu->burst_max = (uint32_t)config->conf->burst;
 	pu->adaptive = config->conf->poll == POLL_ADAPTIVE;
 	pu->sleep = (struct timespec){.tv_sec = (time_t)(config->conf->sleep_us / 1000000),

@@ -120,6 +120,7 @@ main(int argc, char **argv)
 		WIDE,
 		WATCH,
 		COUNT,
+		LAST,
 		DRY_RUN,
 		REPLACE,
 		SOCKET,
@@ -133,6 +134,7 @@ main(int argc, char **argv)
 	    {"wide", no_argument, NULL, WIDE},
 	    {"watch", optional_argument, NULL, WATCH},
 	    {"count", required_argument, NULL, COUNT},
+	    {"last", no_argument, NULL, LAST},
 	    {"dry-run", no_argument, NULL, DRY_RUN},
 	    {"replace", no_argument, NULL, REPLACE},
 	    {"socket", required_argument, NULL, SOCKET},
@@ -166,6 +168,9 @@ main(int argc, char **argv)
 		case COUNT:
 			if (count_parse(optarg, &v.count) < 0)
 				return wrong("--count=%s: not a number above 0", optarg);
+			break;
+		case LAST:
+			v.last = true;
 			break;
 		case DRY_RUN:
 			v.dry_run = true;
@@ -211,6 +216,8 @@ main(int argc, char **argv)
 		return wrong("--watch goes with list, get, status, drops and mempool audit only");
 	if (v.count != 0 && !command_is_events(argc, argv))
 		return wrong("--count goes with events only");
+	if (v.last && strcmp(argv[0], "drops") != 0)
+		return wrong("--last goes with drops only");
 	if ((v.dry_run || v.replace) && strcmp(argv[0], "apply") != 0)
 		return wrong("--dry-run and --replace go with apply only");
 	if (socket == NULL && config != NULL) {

@@ -637,7 +637,7 @@ static void
 print_bytes(FILE *out, const ProtobufCFieldDescriptor *f, const ProtobufCBinaryData *b)
 {
 	char text[INET6_ADDRSTRLEN];
-	bool address = !ends_with(f->name, "rewrite");
+	bool address = !ends_with(f->name, "rewrite") && strcmp(f->name, "frame") != 0;
 
 	if (strcmp(f->name, "prefix") == 0 && (b->len == 4 + 1 || b->len == 16 + 1))
 		fprintf(

@@ -370,7 +370,7 @@ free_overview:
 
 /* --- drops, audit --- */
 
-/* `vrctl drops vif=1` is `vrctl drop list vif=1`. */
+/* `vrctl drops vif=1` is `vrctl drop list vif=1`, with --last of the packets themselves. */
 enum exit_status
 command_drops(struct vrctl *v, int argc, char **argv)
 {
@@ -380,7 +380,7 @@ command_drops(struct vrctl *v, int argc, char **argv)
 
 	if (words == NULL)
 		return vrctl_no_memory();
-	words[0] = (char *)(uintptr_t) "drop";
+	words[0] = (char *)(uintptr_t)(v->last ? "dropped" : "drop");
 	words[1] = (char *)(uintptr_t) "list";
 	for (int i = from; i < argc; i++)
 		words[n++] = argv[i];

@@ -25,6 +25,7 @@ struct vrctl {
 	bool json;
 	bool wide;
 	bool dry_run;            /* --dry-run: say what would be done */
+	bool last;               /* --last: the last of them, not how many */
 	bool replace;            /* --replace: delete what a configuration does not name */
 	unsigned int width;      /* of the terminal, 0: none */
 	unsigned int watch_ms;   /* 0: once */

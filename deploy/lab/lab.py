@@ -349,7 +349,7 @@ class Router:
             (v["id"], k): int(n)
             for v in self.ask("vif list")
             for k, n in v.get("state", {}).items()
-            if k not in ("port", "link_up")
+            if type(n) in (int, str) and str(n).isdigit()
         }
 
     def slot(self, number):

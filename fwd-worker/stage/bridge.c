@@ -3,7 +3,7 @@
  * Bridge: (VRF, destination MAC) to nexthop id, for the whole burst at once. Group addresses are
  * entries like all others. A slot's thread.
  *
- * Uses vrf, head; sets nexthop_id. To nexthop.
+ * Uses vrf, head; sets nexthop_id, label. To nexthop.
  */
 #include "fwd-worker/stage.h"
 
@@ -21,6 +21,8 @@ bridge_all(struct worker *w, struct burst *b, const struct vec *v, bool whole)
 		uint32_t i = vec_at(v, k, whole);
 
 		b->nexthop_id[i] = bridge_value_nexthop(values[k]);
+		b->label[i] = (values[k] & BRIDGE_LABEL_VALID) != 0 ? bridge_value_label(values[k])
+								    : NEXTHOP_NO_LABEL;
 		b->verdict[i] = (found >> k & 1) != 0 ? TO(NEXTHOP) : DROP(NO_BRIDGE_ENTRY);
 	}
 }

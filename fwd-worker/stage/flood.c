@@ -5,10 +5,11 @@
  * The original ends here: uncounted when every copy is on its way, else for the reason one of them
  * is not (further ones are counted beside it). A slot's thread.
  *
- * Uses nexthop, len. The end.
+ * Uses nexthop, label, len, tunneled. The end.
  */
 #include "fwd-worker/copies.h"
 #include "fwd-worker/stage.h"
+#include "fwd-worker/stage/encap.h"
 #include "fwd-worker/stage/output.h"
 
 static struct rte_mbuf *
@@ -49,6 +50,40 @@ flood_to_vif(struct worker *w, struct burst *b, uint32_t i, uint32_t vif)
 	return SENT;
 }
 
+/*
+ * Replication at the ingress: what came out of a tunnel was sent to all others by whoever put it
+ * in.
+ */
+static struct verdict
+flood_to_tunnel(struct worker *w, struct burst *b, uint32_t i, const struct nexthop *nh,
+		uint32_t label)
+{
+	struct exit_way e;
+	struct rte_mbuf *copy;
+	uint32_t len;
+	struct verdict v;
+
+	if ((b->tunneled >> i & 1) != 0)
+		return SENT;
+	e = exit_find(w, nh->encap.vif);
+	if (verdict_is_drop(e.verdict))
+		return e.verdict;
+	copy = copy_make(w, b->m[i]);
+	if (copy == NULL)
+		return DROP(NO_MBUF);
+	v = encap_push(w, b, i, copy, nh, label);
+	len = copy->pkt_len;
+	if (!verdict_is_drop(v))
+		v = exit_take(w, b, &e, copy, len);
+	if (verdict_is_drop(v)) {
+		hand_drop(w->hand, copy);
+		return v;
+	}
+	w->count[e.vif].tx_packets++;
+	w->count[e.vif].tx_bytes += len;
+	return SENT;
+}
+
 /* A walk over composites: where it is in each of them. */
 struct flood_walk {
 	const struct nexthop *nh[NEXTHOP_DEPTH_MAX];
@@ -58,7 +93,7 @@ struct flood_walk {
 
 static struct verdict
 flood_to_member(struct worker *w, struct burst *b, uint32_t i, const struct nexthop *nh,
-		struct flood_walk *walk)
+		uint32_t label, struct flood_walk *walk)
 {
 	if (nh == NULL)
 		return DROP(NO_NEXTHOP);
@@ -74,12 +109,24 @@ flood_to_member(struct worker *w, struct burst *b, uint32_t i, const struct next
 		walk->nh[walk->depth] = nh;
 		walk->next[walk->depth] = 0;
 		return SENT;
+	case NEXTHOP_TUNNEL:
+		return flood_to_tunnel(w, b, i, nh,
+				       label != NEXTHOP_NO_LABEL ? label : b->label[i]);
 	case NEXTHOP_DISCARD:
 		return SENT;
+	case NEXTHOP_ECMP:
+	case NEXTHOP_VRF_TRANSLATE:
 	case NEXTHOP_TYPES:
 		break;
 	}
-	return DROP(NO_NEXTHOP);
+	return DROP(BAD_MEMBER);
+}
+
+static void
+drop_copy(struct worker *w, const struct burst *b, uint32_t i, enum drop why)
+{
+	count_drops(w, b->in_vif, why, 1);
+	drop_sampler_see(&w->sampler, why, "flood", b->in_vif, b->m[i]);
 }
 
 static struct verdict
@@ -102,11 +149,12 @@ flood_one(struct worker *w, struct burst *b, uint32_t i)
 		id = nexthop_member_id(&nh->composite.members[at]);
 		if (id == NEXTHOP_NO_MEMBER)
 			continue;
-		v = flood_to_member(w, b, i, nexthop_lookup(w->nexthops, id), &walk);
+		v = flood_to_member(w, b, i, nexthop_lookup(w->nexthops, id),
+				    nexthop_member_label(&nh->composite.members[at]), &walk);
 		if (!verdict_is_drop(v))
 			continue;
 		if (verdict_is_drop(result))
-			count_drops(w, b->in_vif, verdict_drop(v), 1);
+			drop_copy(w, b, i, verdict_drop(v));
 		else
 			result = v;
 	}

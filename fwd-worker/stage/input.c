@@ -5,7 +5,7 @@
  * each burst.
  *
  * Uses port; sets in_vif, vrf, segments, head, len; clears inet, inet6,
- * encapsulated. To bridge, ip4, ip6.
+ * encapsulated, tunneled. To bridge, ip4, ip6.
  */
 #include <string.h>
 
@@ -127,7 +127,7 @@ stage_input(struct worker *w, struct burst *b, const struct vec *v)
 	uint64_t bytes = 0;
 
 	b->segments = 0;
-	b->inet = b->inet6 = b->encapsulated = 0;
+	b->inet = b->inet6 = b->encapsulated = b->tunneled = 0;
 	for (uint32_t i = 0; i < b->n; i++) {
 		b->verdict[i] = input_one(b, i);
 		bytes += b->len[i];

@@ -87,7 +87,7 @@ ip4_all(struct burst *b, const struct vec *v, bool whole)
 		b->verdict[i] = ip4_one(b->m[i], b->head[i], b->len[i] - RTE_ETHER_HDR_LEN);
 		inet |= UINT64_C(1) << i;
 	}
-	b->inet = inet;
+	b->inet |= inet;
 }
 
 void

@@ -38,7 +38,7 @@ ip6_all(struct burst *b, const struct vec *v, bool whole)
 		b->verdict[i] = ip6_one(b->m[i], b->head[i], b->len[i] - RTE_ETHER_HDR_LEN);
 		inet6 |= UINT64_C(1) << i;
 	}
-	b->inet6 = inet6;
+	b->inet6 |= inet6;
 }
 
 void

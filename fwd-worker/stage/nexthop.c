@@ -2,9 +2,11 @@
 /*
  * Nexthop: what happens to a packet whose lookup ended at this id. A bridged packet needs a nexthop
  * of family bridge, a routed one of its own family: what one does with frames is nonsense for
- * another. Packets of a burst often share a nexthop; then it is looked at once. A slot's thread.
+ * another. A tunnel takes both. Packets of a burst often share a nexthop; then it is looked at
+ * once. A slot's thread.
  *
- * Uses nexthop_id, inet, inet6; sets nexthop. To flood, rewrite, output.
+ * Uses nexthop_id, inet, inet6; sets nexthop. To ecmp, translate, flood, rewrite,
+ * encap, output.
  */
 #include "fwd-worker/stage.h"
 
@@ -16,6 +18,19 @@ family_of(const struct burst *b, uint32_t i)
 	return (b->inet6 >> i & 1) != 0 ? NEXTHOP_FAMILY_INET6 : NEXTHOP_FAMILY_BRIDGE;
 }
 
+static inline bool
+is_inet(enum nexthop_family family)
+{
+	return family != NEXTHOP_FAMILY_BRIDGE;
+}
+
+/* Types that only choose where to look next do not care for the IP version. */
+static inline bool
+looks_again(const struct nexthop *nh)
+{
+	return nh->type == NEXTHOP_ECMP || nh->type == NEXTHOP_VRF_TRANSLATE;
+}
+
 static struct verdict
 nexthop_verdict(const struct nexthop *nh, enum nexthop_family family)
 {
@@ -23,13 +38,20 @@ nexthop_verdict(const struct nexthop *nh, enum nexthop_family family)
 		return DROP(NO_NEXTHOP);
 	if (nh->type == NEXTHOP_DISCARD)
 		return DROP(DISCARD);
-	if (nh->family != family)
+	if (nh->type == NEXTHOP_TUNNEL)
+		return TO(ENCAP);
+	if (nh->family != family && !(looks_again(nh) && is_inet(nh->family) && is_inet(family)))
 		return DROP(WRONG_FAMILY);
 	switch ((enum nexthop_type)nh->type) {
 	case NEXTHOP_ENCAP:
 		return family == NEXTHOP_FAMILY_BRIDGE ? TO(OUTPUT) : TO(REWRITE);
 	case NEXTHOP_FLOOD:
 		return TO(FLOOD);
+	case NEXTHOP_ECMP:
+		return TO(ECMP);
+	case NEXTHOP_VRF_TRANSLATE:
+		return TO(TRANSLATE);
+	case NEXTHOP_TUNNEL:
 	case NEXTHOP_DISCARD:
 	case NEXTHOP_TYPES:
 		break;

@@ -38,14 +38,20 @@ exit_find(const struct worker *w, uint32_t vif_id)
 	return e;
 }
 
+static inline bool
+is_frame_way(const struct nexthop *nh)
+{
+	return nh->type == NEXTHOP_ENCAP && nh->family == NEXTHOP_FAMILY_BRIDGE;
+}
+
 /* A bridged packet that went back would loop; a routed one may have a router on its own side. */
 static inline struct exit_way
 exit_of(const struct worker *w, const struct burst *b, const struct nexthop *nh)
 {
 	struct exit_way e = exit_find(w, nh->encap.vif);
 
-	if (__builtin_expect(nh->encap.vif == b->in_vif, 0) &&
-	    nh->family == NEXTHOP_FAMILY_BRIDGE && !verdict_is_drop(e.verdict))
+	if (__builtin_expect(nh->encap.vif == b->in_vif, 0) && is_frame_way(nh) &&
+	    !verdict_is_drop(e.verdict))
 		e.verdict = DROP(SAME_VIF);
 	return e;
 }
@@ -216,7 +222,7 @@ struct exits_kept {
 static inline uint64_t
 exit_key(const struct nexthop *nh)
 {
-	return (uint64_t)nh->encap.vif << 8 | nh->family | UINT64_C(1) << 63;
+	return (uint64_t)nh->encap.vif << 8 | is_frame_way(nh) | UINT64_C(1) << 63;
 }
 
 static inline const struct exit_way *

@@ -2,7 +2,7 @@
 /*
  * Route6: (VRF, IPv6 destination) to nexthop id, for the whole burst at once. A slot's thread.
  *
- * Uses vrf, head; sets nexthop_id. To nexthop.
+ * Uses vrf, head; sets nexthop_id, label. To nexthop.
  */
 #include <rte_ether.h>
 #include <rte_ip.h>
@@ -25,6 +25,9 @@ stage_route6(struct worker *w, struct burst *b, const struct vec *v)
 	route_lookup_inet6(w->routes, vrf, address, v->n, value);
 	for (uint32_t k = 0; k < v->n; k++) {
 		b->nexthop_id[v->i[k]] = route_value_nexthop(value[k]);
+		b->label[v->i[k]] = (value[k] & ROUTE_LABEL_VALID) != 0
+					? route_value_label(value[k])
+					: NEXTHOP_NO_LABEL;
 		b->verdict[v->i[k]] = value[k] != 0 ? TO(NEXTHOP) : DROP(NO_ROUTE);
 	}
 }

@@ -74,18 +74,42 @@ def checksum(header):
     return ~total & 0xFFFF
 
 
+def udp(length):
+    return struct.pack("!HHHH", 1024, 9, length, 0)
+
+
 def ip_udp(length, ttl):
     """IPv4 and UDP headers and payload of a frame of 'length' bytes."""
-    udp = struct.pack("!HHHH", 1024, 9, length - 34, 0)
     fields = (0x45, 0, length - 14, 0, 0, ttl, 17, 0)
     addresses = socket.inet_aton("10.1.0.1") + socket.inet_aton("10.2.0.1")
     ip = struct.pack("!BBHHHBBH", *fields) + addresses
     ip = ip[:10] + struct.pack("!H", checksum(ip)) + ip[12:]
-    return (ip + udp).ljust(length - 14, b"\0")
+    return (ip + udp(length - 34)).ljust(length - 14, b"\0")
 
 
-def frame(length, dst=GUEST_B, src=GUEST_A, ttl=64):
-    return mac_bytes(dst) + mac_bytes(src) + b"\x08\x00" + ip_udp(length, ttl)
+def ip6_udp(length, hop_limit):
+    ip = struct.pack("!IHBB", 6 << 28, length - 54, 17, hop_limit)
+    for address in ("fd00:1::1", "fd00:2::1"):
+        ip += socket.inet_pton(socket.AF_INET6, address)
+    return (ip + udp(length - 54)).ljust(length - 14, b"\0")
+
+
+def frame(length, dst=GUEST_B, src=GUEST_A, ttl=64, inet6=False):
+    payload = b"\x86\xdd" + ip6_udp(length, ttl) if inet6 else b"\x08\x00" + ip_udp(length, ttl)
+    return mac_bytes(dst) + mac_bytes(src) + payload
+
+
+def mix(x):
+    """As in flowgen.c."""
+    x ^= x >> 16
+    x = x * 0x7FEB352D & 0xFFFFFFFF
+    x ^= x >> 15
+    x = x * 0x846CA68B & 0xFFFFFFFF
+    return x ^ x >> 16
+
+
+def spread_address(flow):
+    return (1 << 24) + (mix(flow) * (223 << 24) >> 32)
 
 
 def sample_wrong(sample, dataplane, flows):
@@ -94,21 +118,23 @@ def sample_wrong(sample, dataplane, flows):
         return f"a frame of {len(sample)} bytes was sent"
     # Of varying lengths, the frame itself says which.
     length = struct.unpack("!H", sample[16:18])[0] + 14 if dataplane.imix else len(sample)
+    wanted = dataplane.wanted(length)
     # The source writes the first bytes; what follows is what the buffer held before.
-    wanted = dataplane.wanted(length)[:60]
-    got = sample[:60]
-    varies = list(range(24, 30)) + [34, 35]  # checksum, source address, source port
-    if dataplane.dsts > 1:
-        varies.append(32)  # destination address
-    for i, (byte, other) in enumerate(zip(wanted, got)):
-        if byte != other and i not in varies:
-            return f"byte {i} of the frame sent is {other:02x}, not {byte:02x}"
-    if checksum(got[14:34]) != 0:
-        return "the frame sent has a wrong IPv4 checksum"
-    address = struct.unpack("!I", got[26:30])[0] - struct.unpack("!I", wanted[26:30])[0]
-    port = struct.unpack("!H", got[34:36])[0] - 1024
-    if not 0 <= port < 1024 or not 0 <= address * 1024 + port < flows:
+    end = min(len(wanted), len(sample), 60 if dataplane.imix else len(wanted))
+    varies = dataplane.varies()
+    for i in range(end):
+        if wanted[i] != sample[i] and i not in varies:
+            return f"byte {i} of the frame sent is {sample[i]:02x}, not {wanted[i]:02x}"
+    for at in dataplane.ip4_headers():
+        if checksum(sample[at : at + 20]) != 0:
+            return f"the frame sent has a wrong IPv4 checksum in the header at byte {at}"
+    source, ports = dataplane.source_at(), dataplane.ports_at()
+    address, first = (struct.unpack_from("!I", text, source)[0] for text in (sample, wanted))
+    flow = (address - first) * 1024 + struct.unpack_from("!H", sample, ports)[0] - 1024
+    if not 0 <= flow < flows:
         return "the frame sent belongs to none of the flows"
+    if dataplane.spread and struct.unpack_from("!I", sample, ports - 4)[0] != spread_address(flow):
+        return "the frame sent has another flow's destination"
     return ""
 
 
@@ -182,20 +208,64 @@ class Dataplane:
     counted something else than 'packets', which went through; nothing moves then.
     """
 
-    def __init__(self, bench, dst=GUEST_B, src=GUEST_A, imix=False, dsts=1):
+    def __init__(
+        self, bench, dst=GUEST_B, src=GUEST_A, imix=False, dsts=1, inet6=False, flows=0, shuffle=False, spread=False
+    ):
         self.lab = Lab(os.path.join(os.environ["VR_LAB"], "case"))
         self.dst, self.src, self.imix, self.dsts = dst, src, imix, dsts
+        self.inet6, self.spread = inet6, spread
+        self.flows = flows or bench.flows
         self.frame = os.path.join(self.lab.dir, "frame")
         self.source_stats = os.path.join(self.lab.dir, "source")
         self.sink_stats = os.path.join(self.lab.dir, "sink")
         with open(self.frame, "wb") as file:
-            file.write(frame(60, dst=ROUTER if dst == ROUTER else GUEST_B))
+            file.write(self.given())
         # Not longer than 127 bytes, DPDK's limit for devices that come later.
-        self.source = f"net_flowgen0,frame={self.frame},flows={bench.flows}"
-        self.source += f",stats={self.source_stats},imix={int(imix)},closed=1"
-        if dsts > 1:
-            self.source += f",dsts={dsts}"
+        self.source = f"net_flowgen0,frame={self.frame},flows={self.flows},stats={self.source_stats},closed=1"
+        for name, value, default in (
+            ("ip", self.ip_given(), 14),
+            ("imix", int(imix), 0),
+            ("dsts", dsts, 1),
+            ("shuffle", int(shuffle), 0),
+            ("spread", int(spread), 0),
+        ):
+            if value != default:
+                self.source += f",{name}={value}"
         self.sink = f"net_flowgen1,sink=1,stats={self.sink_stats},mac={SINK_MAC}"
+
+    def given(self):
+        """The frame that comes in, as the first flow has it."""
+        return frame(62 if self.inet6 else 60, dst=ROUTER if self.dst == ROUTER else GUEST_B, inet6=self.inet6)
+
+    def ip_given(self):
+        """Where the IP header begins in it whose addresses and ports are the flow's."""
+        return 14
+
+    def ip_sent(self):
+        """The same for a frame that was sent."""
+        return 14
+
+    def source_at(self):
+        return self.ip_sent() + (20 if self.inet6 else 12)
+
+    def ports_at(self):
+        return self.ip_sent() + (40 if self.inet6 else 20)
+
+    def ip4_headers(self):
+        """Where IPv4 headers begin in a frame that was sent."""
+        return [] if self.inet6 else [self.ip_sent()]
+
+    def varies(self):
+        """The bytes of a frame that was sent in which flows differ."""
+        source, ports = self.source_at(), self.ports_at()
+        varies = {*range(source, source + 4), ports, ports + 1}
+        if not self.inet6:
+            varies |= {source - 2, source - 1}
+        if self.spread:
+            varies |= set(range(ports - 4, ports))
+        if self.dsts > 1:
+            varies.add(ports - 9 if self.inet6 else ports - 2)
+        return varies
 
     def start(self):
         raise NotImplementedError
@@ -209,7 +279,7 @@ class Dataplane:
 
     def wanted(self, length):
         """A frame as it leaves, but for what flows vary."""
-        return frame(length, self.dst, self.src)
+        return frame(length, self.dst, self.src, inet6=self.inet6)
 
     def verify(self, packets):
         pass
@@ -266,13 +336,15 @@ class OurRouter(Router):
 class Ours(Dataplane):
     """vr-primary, vr-ctl and one vr-fwd, which has one slot."""
 
+    MORE = {}  # options of the configuration
+
     def __init__(self, bench, worker_options=(), **options):
         super().__init__(bench, **options)
         self.worker_options = worker_options
         self.router = None
 
     def start(self):
-        conf = {"poll": "busy", "mbufs": MBUFS, "burst": BURST}
+        conf = {"poll": "busy", "mbufs": MBUFS, "burst": BURST, **self.MORE}
         slots = (f"{SLOT}@{FORWARDING_CORE}",)
         self.router = r = OurRouter(self.lab, slots=slots, conf=conf)
         self.lab.routers.append(r)
@@ -311,22 +383,27 @@ class OursCounting(Ours):
 
 
 class OursRouting(OursCounting):
-    """256 prefixes of 24 bits, through as many nexthops as are asked for."""
+    """256 prefixes of 24 bits (of IPv6: of 64), through as many nexthops as are asked for."""
 
-    def __init__(self, bench, nexthops=1, **options):
-        super().__init__(bench, dst=ROUTER, dsts=256, **options)
+    def __init__(self, bench, nexthops=1, dsts=256, **options):
+        super().__init__(bench, dst=ROUTER, dsts=dsts, **options)
         self.nexthops = nexthops
 
     def start(self):
         super().start()
-        header = f"{GUEST_B}:{ROUTER}:0800"
+        family, kind = ("inet6", "86dd") if self.inet6 else ("inet", "0800")
+        header = f"{GUEST_B}:{ROUTER}:{kind}"
         for n in range(self.nexthops):
-            self.router.vrctl(f"nexthop add id={100 + n} type=encap family=inet vrf=1 vif=2 rewrite={header}")
+            self.router.vrctl(f"nexthop add id={100 + n} type=encap family={family} vrf=1 vif=2 rewrite={header}")
+        self.route()
+
+    def route(self):
         for n in range(256):
-            self.router.vrctl(f"route add vrf=1 prefix=10.2.{n}.0/24 nexthop={100 + n % self.nexthops}")
+            prefix = f"fd00:2:0:{n:x}::/64" if self.inet6 else f"10.2.{n}.0/24"
+            self.router.vrctl(f"route add vrf=1 prefix={prefix} nexthop={100 + n % self.nexthops}")
 
     def wanted(self, length):
-        return frame(length, GUEST_B, ROUTER, ttl=63)
+        return frame(length, GUEST_B, ROUTER, ttl=63, inet6=self.inet6)
 
 
 CASES = {
@@ -337,6 +414,8 @@ CASES = {
     "l2-imix": lambda bench: OursCounting(bench, imix=True),
     "l3": OursRouting,
     "l3-16": lambda bench: OursRouting(bench, nexthops=16),
+    "l3-imix": lambda bench: OursRouting(bench, imix=True),
+    "l3-v6": lambda bench: OursRouting(bench, inet6=True),
 }
 REFERENCE = "testpmd:io"
 
@@ -351,7 +430,7 @@ def measure(bench, name):
         for path in (dataplane.source_stats, dataplane.sink_stats):
             until(lambda: dataplane.check() or Stats.ready(path), 10, "the ports are made")
         source, sink = Stats(dataplane.source_stats), Stats(dataplane.sink_stats)
-        result = {"name": name, "flows": bench.flows}
+        result = {"name": name, "flows": dataplane.flows}
         result.update(measure_running(bench, dataplane, source, sink))
         settle(source, sink)
         judge(bench, dataplane, source, sink)
@@ -398,7 +477,7 @@ def judge(bench, dataplane, source, sink):
         raise Failure(f"{source.rx()} packets were received, and {sink.tx()} sent")
     if source.rx(Stats.NO_MBUF) > 0:
         raise Failure("the source ran out of mbufs")
-    wrong = sample_wrong(sink.sample(), dataplane, bench.flows)
+    wrong = sample_wrong(sink.sample(), dataplane, dataplane.flows)
     if wrong:
         raise Failure(wrong)
     dataplane.verify(source.rx())

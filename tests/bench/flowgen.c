@@ -11,15 +11,35 @@
  * flags, packet type and RSS hash are filled in.
  *
  * Devargs:
- *   frame=FILE   what to send: Ethernet, IPv4 without options, UDP with checksum 0; 42 to 64 bytes.
- *                Flow i of N gets source port + i % 1024 and source address + i / 1024.
+ *
+ *   frame=FILE   what to send, at most 128 bytes. Somewhere in it is an IPv6 header, or an IPv4
+ *                header without options, and behind it UDP with checksum 0. Flow i of N gets
+ *                source port + i % 1024 and source address (its last 32 bits) + i / 1024.
+ *
+ *   ip=N         where that header begins (default 14)
+ *
  *   flows=N      how many flows, one packet of each in turn (default 1)
- *   dsts=N       flow i has the frame's destination address, whose third byte is 0, + 256 * (i %
- * N); N is at most 256 (default 1) imix=0|1     lengths of IMIX (7 x 60, 4 x 590, 1 x 1514) instead
- * of the frame's own sink=0|1     nothing is received; frame is not needed ring=N       descriptors
- * of each ring, a power of two (default 1024) stats=FILE   where struct flowgen_stats is; made
- * here, mapped by whoever wants to look closed=0|1   receives nothing until flowgen_stats.open is
- * set (default 0) mac=MAC      the port's address
+ *
+ *   shuffle=0|1  ... in pseudo-random order instead
+ *
+ *   dsts=N       the n-th packet has the frame's destination + (n % N) in the address' third
+ *                byte, of IPv6 in its eighth, which is 0 in the frame; at most 256 (default 1)
+ *
+ *   spread=0|1   the destination is an address of 1.0.0.0 to 223.255.255.255 that the flow's
+ *                number decides, evenly spread; IPv4 only
+ *
+ *   imix=0|1     lengths of IMIX (7 x 60, 4 x 590, 1 x 1514) instead of the frame's own; only
+ *                with ip=14 and IPv4
+ *
+ *   sink=0|1     nothing is received; frame is not needed
+ *
+ *   ring=N       descriptors of each ring, a power of two (default 1024)
+ *
+ *   stats=FILE   where struct flowgen_stats is; made here, mapped by whoever wants to look
+ *
+ *   closed=0|1   receives nothing until flowgen_stats.open is set (default 0)
+ *
+ *   mac=MAC      the port's address
  *
  * Queues and rings lie in DPDK's shared heap, and pointers in there point into it. What differs
  * between processes, the place where the file is mapped, is in rte_eth_dev.process_private.
@@ -45,10 +65,11 @@ enum {
 	BURST_LIMIT = 256,
 	RING_MAX = 4096,
 	RING_DEFAULT = 1024,
-	HEADERS = 64, /* bytes written into a buffer, whatever the frame's length */
-	L3 = RTE_ETHER_HDR_LEN,
-	L4 = L3 + 20,
-	FRAME_MIN = L4 + 8,
+	HEADERS = 64, /* bytes written into a buffer, of short frames */
+	HEADERS_MAX = 128,
+	IP4_LEN = 20,
+	IP6_LEN = 40,
+	UDP_LEN = 8,
 	PORTS_PER_ADDRESS = 1024,
 	SAMPLE_EVERY = 1 << 14, /* bursts */
 	SAMPLE_LEN = 256,
@@ -92,11 +113,13 @@ struct rx_queue {
 	struct rte_mempool *pool;
 	struct rx_desc *ring;
 	uint64_t rearm; /* the mbuf's first fields, all the same in every packet */
+	uint32_t packet_type;
 	uint32_t head;
 	uint32_t mask;
 	uint32_t flow;   /* of the next packet written */
 	uint32_t length; /* of the next packet written, an index into imix_lengths */
 	uint32_t to;     /* destination of the next packet written */
+	uint32_t order;  /* shuffle: state of the generator */
 	uint16_t port;
 	uint16_t queue;
 } __rte_cache_aligned;
@@ -112,16 +135,23 @@ struct tx_queue {
 
 /* Shared: dev_private. Constant once probed, but for the queues. */
 struct flowgen {
-	uint8_t frame[HEADERS] __rte_cache_aligned;
+	uint8_t frame[HEADERS_MAX] __rte_cache_aligned;
 	uint32_t frame_len;
+	uint32_t ip;       /* offsets in the frame: of the IP header, */
+	uint32_t src_at;   /* of the source address' last 32 bits, */
+	uint32_t dst_at;   /* of the destination's byte that varies, */
+	uint32_t ports_at; /* of the UDP header */
+	uint32_t is_ip6;
 	uint32_t flows;
+	uint32_t shuffle;
 	uint32_t dsts;
+	uint32_t spread;
 	uint32_t imix;
 	uint32_t sink;
 	uint32_t ring;
 	uint32_t closed;
 	uint32_t src;      /* source address of flow 0 */
-	uint32_t ip_sum;   /* header's sum without checksum, source address and, for IMIX, length */
+	uint32_t ip_sum;   /* header's sum without checksum and what varies in it */
 	uint16_t src_port; /* of flow 0 */
 	struct rte_ether_addr mac;
 	char frame_path[PATH_MAX];
@@ -174,39 +204,86 @@ load_be32(const uint8_t *at)
 	return rte_be_to_cpu_32(be);
 }
 
+/* A permutation of 32-bit numbers in which neighbours are far from each other. */
+static inline uint32_t
+mix(uint32_t x)
+{
+	x ^= x >> 16;
+	x *= 0x7feb352dU;
+	x ^= x >> 15;
+	x *= 0x846ca68bU;
+	return x ^ x >> 16;
+}
+
+/* An address of 1.0.0.0 to 223.255.255.255. */
+static inline uint32_t
+spread_address(uint32_t flow)
+{
+	return (1U << 24) + (uint32_t)((uint64_t)mix(flow) * (223U << 24) >> 32);
+}
+
+/*
+ * The next flow: in turn, or by a generator that visits each number below the next power of two
+ * once, of which those that are no flows are passed over (at most every other one).
+ */
+static inline uint32_t
+next_flow(struct rx_queue *q)
+{
+	const struct flowgen *dev = q->dev;
+	const uint32_t flow = q->flow;
+	uint32_t mask;
+
+	if (!dev->shuffle) {
+		q->flow = flow + 1 == dev->flows ? 0 : flow + 1;
+		return flow;
+	}
+	mask = rte_align32pow2(dev->flows) - 1;
+	do
+		q->order = (q->order * 1664525U + 1013904223U) & mask;
+	while (q->order >= dev->flows);
+	return q->order;
+}
+
 /* Posts a buffer: writes the next flow's headers into it, as a NIC would by DMA. */
 static inline void
 post(struct rx_queue *q, struct rx_desc *desc, struct rte_mbuf *m)
 {
 	const struct flowgen *dev = q->dev;
 	uint8_t *frame = (uint8_t *)m->buf_addr + RTE_PKTMBUF_HEADROOM;
-	const uint32_t flow = q->flow;
+	const uint32_t flow = next_flow(q);
 	const uint32_t src = dev->src + flow / PORTS_PER_ADDRESS;
 	uint32_t sum = dev->ip_sum + (src >> 16) + (src & 0xffff);
 	uint32_t len = dev->frame_len;
 	uint32_t hash = flow * 2654435761U;
 
-	q->flow = flow + 1 == dev->flows ? 0 : flow + 1;
 	hash ^= hash >> 15;
-
 	rte_memcpy(frame, dev->frame, HEADERS);
-	store_be16(frame + L4, dev->src_port + flow % PORTS_PER_ADDRESS);
-	store_be32(frame + L3 + 12, src);
-	if (dev->dsts > 1) {
-		frame[L3 + 18] = (uint8_t)q->to;
+	if (dev->frame_len > HEADERS)
+		rte_memcpy(frame + HEADERS, dev->frame + HEADERS, HEADERS_MAX - HEADERS);
+	store_be16(frame + dev->ports_at, dev->src_port + flow % PORTS_PER_ADDRESS);
+	store_be32(frame + dev->src_at, src);
+	if (dev->spread) {
+		const uint32_t dst = spread_address(flow);
+
+		store_be32(frame + dev->dst_at - 2, dst);
+		sum += (dst >> 16) + (dst & 0xffff);
+	} else if (dev->dsts > 1) {
+		frame[dev->dst_at] = (uint8_t)q->to;
 		sum += q->to << 8;
-		q->to = q->to + 1 == dev->dsts || q->flow == 0 ? 0 : q->to + 1;
+		q->to = q->to + 1 == dev->dsts ? 0 : q->to + 1;
 	}
 	if (dev->imix) {
 		len = imix_lengths[q->length];
 		q->length = q->length + 1 == IMIX_CYCLE ? 0 : q->length + 1;
-		store_be16(frame + L3 + 2, len - L3);
-		store_be16(frame + L4 + 4, len - L4);
-		sum += len - L3;
+		store_be16(frame + dev->ip + 2, len - dev->ip);
+		store_be16(frame + dev->ports_at + 4, len - dev->ports_at);
+		sum += len - dev->ip;
 	}
-	sum = (sum >> 16) + (sum & 0xffff);
-	sum += sum >> 16;
-	store_be16(frame + L3 + 10, ~sum);
+	if (!dev->is_ip6) {
+		sum = (sum >> 16) + (sum & 0xffff);
+		sum += sum >> 16;
+		store_be16(frame + dev->ip + 10, ~sum);
+	}
 
 	desc->m = m;
 	desc->len = len;
@@ -221,7 +298,7 @@ fill_metadata(const struct rx_queue *q, const struct rx_desc *desc)
 	memcpy((void *)&m->rearm_data, &q->rearm, sizeof(q->rearm));
 	m->ol_flags =
 	    RTE_MBUF_F_RX_IP_CKSUM_GOOD | RTE_MBUF_F_RX_L4_CKSUM_GOOD | RTE_MBUF_F_RX_RSS_HASH;
-	m->packet_type = RTE_PTYPE_L2_ETHER | RTE_PTYPE_L3_IPV4 | RTE_PTYPE_L4_UDP;
+	m->packet_type = q->packet_type;
 	m->pkt_len = desc->len;
 	m->data_len = (uint16_t)desc->len;
 	m->vlan_tci = 0;
@@ -375,6 +452,10 @@ flowgen_rx_queue_setup(struct rte_eth_dev *eth, uint16_t queue, uint16_t descrip
 	q->pool = pool;
 	q->mask = dev->ring - 1;
 	q->flow = (uint32_t)((uint64_t)dev->flows * queue / QUEUES_MAX);
+	q->order = q->flow;
+	q->packet_type = RTE_PTYPE_L2_ETHER | RTE_PTYPE_L4_UDP;
+	q->packet_type |=
+	    dev->is_ip6 && dev->ip == RTE_ETHER_HDR_LEN ? RTE_PTYPE_L3_IPV6 : RTE_PTYPE_L3_IPV4;
 	q->port = eth->data->port_id;
 	q->queue = queue;
 	eth->data->rx_queues[queue] = q;
@@ -549,8 +630,8 @@ flowgen_mac_set(struct rte_eth_dev *eth, struct rte_ether_addr *mac)
 static const uint32_t *
 flowgen_ptypes(struct rte_eth_dev *eth)
 {
-	static const uint32_t types[] = {RTE_PTYPE_L2_ETHER, RTE_PTYPE_L3_IPV4, RTE_PTYPE_L4_UDP,
-					 RTE_PTYPE_UNKNOWN};
+	static const uint32_t types[] = {RTE_PTYPE_L2_ETHER, RTE_PTYPE_L3_IPV4, RTE_PTYPE_L3_IPV6,
+					 RTE_PTYPE_L4_UDP, RTE_PTYPE_UNKNOWN};
 
 	(void)eth;
 	return types;
@@ -580,8 +661,11 @@ static const struct eth_dev_ops flowgen_ops = {
 
 enum {
 	ARG_FRAME,
+	ARG_IP,
 	ARG_FLOWS,
+	ARG_SHUFFLE,
 	ARG_DSTS,
+	ARG_SPREAD,
 	ARG_IMIX,
 	ARG_SINK,
 	ARG_RING,
@@ -590,8 +674,9 @@ enum {
 	ARG_MAC,
 	ARGS,
 };
-static const char *const arg_names[ARGS + 1] = {"frame", "flows", "dsts",   "imix", "sink",
-						"ring",  "stats", "closed", "mac",  NULL};
+static const char *const arg_names[ARGS + 1] = {"frame",  "ip",   "flows", "shuffle", "dsts",
+						"spread", "imix", "sink",  "ring",    "stats",
+						"closed", "mac",  NULL};
 
 static int
 number_read(const char *value, uint32_t min, uint32_t max, uint32_t *out)
@@ -628,6 +713,12 @@ arg_read(const char *key, const char *value, void *opaque)
 		return path_read(value, dev->stats_path, sizeof(dev->stats_path));
 	case ARG_FLOWS:
 		return number_read(value, 1, 1U << 24, &dev->flows);
+	case ARG_IP:
+		return number_read(value, RTE_ETHER_HDR_LEN, HEADERS_MAX, &dev->ip);
+	case ARG_SHUFFLE:
+		return number_read(value, 0, 1, &dev->shuffle);
+	case ARG_SPREAD:
+		return number_read(value, 0, 1, &dev->spread);
 	case ARG_DSTS:
 		return number_read(value, 1, 256, &dev->dsts);
 	case ARG_IMIX:
@@ -648,25 +739,51 @@ arg_read(const char *key, const char *value, void *opaque)
 	}
 }
 
+/* Where in the frame is what varies, and what the IPv4 header sums up to without it. */
+static int
+frame_look(struct flowgen *dev)
+{
+	const uint8_t *ip = dev->frame + dev->ip;
+
+	if (dev->ip >= dev->frame_len)
+		return -EINVAL;
+	dev->is_ip6 = *ip >> 4 == 6;
+	dev->src_at = dev->ip + (dev->is_ip6 ? 20 : 12);
+	dev->dst_at = dev->ip + (dev->is_ip6 ? 31 : 18);
+	dev->ports_at = dev->ip + (dev->is_ip6 ? IP6_LEN : IP4_LEN);
+	if (dev->ports_at + UDP_LEN > dev->frame_len)
+		return -EINVAL;
+	if (dev->is_ip6)
+		return dev->imix || dev->spread ? -EINVAL : 0;
+	for (uint32_t word = 0; word < IP4_LEN / 2; word++) {
+		bool varies = word >= 5 && word <= 7;
+
+		varies |= word == 1 && dev->imix;
+		varies |= word >= 8 && dev->spread;
+		if (!varies)
+			dev->ip_sum += load_be32(ip + 2 * word) >> 16;
+	}
+	return 0;
+}
+
 static int
 frame_read(struct flowgen *dev)
 {
 	FILE *file = fopen(dev->frame_path, "re");
+	int rc;
 
 	if (file == NULL)
 		return -errno;
-	dev->frame_len = (uint32_t)fread(dev->frame, 1, HEADERS, file);
+	dev->frame_len = (uint32_t)fread(dev->frame, 1, HEADERS_MAX, file);
 	fclose(file);
-	if (dev->frame_len < FRAME_MIN || (dev->dsts > 1 && dev->frame[L3 + 18] != 0))
+	rc = frame_look(dev);
+	if (rc < 0)
+		return rc;
+	if ((dev->dsts > 1 && dev->frame[dev->dst_at] != 0) ||
+	    (dev->imix && dev->ip != RTE_ETHER_HDR_LEN))
 		return -EINVAL;
-	dev->src = load_be32(dev->frame + L3 + 12);
-	dev->src_port = (uint16_t)(load_be32(dev->frame + L4) >> 16);
-	for (uint32_t word = 0; word < 10; word++) {
-		const bool varies = word == 5 || word == 6 || word == 7 || (word == 1 && dev->imix);
-
-		if (!varies)
-			dev->ip_sum += load_be32(dev->frame + L3 + 2 * word) >> 16;
-	}
+	dev->src = load_be32(dev->frame + dev->src_at);
+	dev->src_port = (uint16_t)(load_be32(dev->frame + dev->ports_at) >> 16);
 	return 0;
 }
 
@@ -705,6 +822,7 @@ device_init(struct flowgen *dev, const char *devargs, struct flowgen_stats **sta
 		return -EINVAL;
 	dev->flows = 1;
 	dev->dsts = 1;
+	dev->ip = RTE_ETHER_HDR_LEN;
 	dev->ring = RING_DEFAULT;
 	rte_eth_random_addr(dev->mac.addr_bytes);
 	rc = rte_kvargs_process(args, NULL, arg_read, dev);
@@ -808,5 +926,7 @@ static struct rte_vdev_driver flowgen_driver = {
 };
 
 RTE_PMD_REGISTER_VDEV(net_flowgen, flowgen_driver);
-RTE_PMD_REGISTER_PARAM_STRING(net_flowgen, "frame=<file> flows=<int> dsts=<int> imix=0|1 sink=0|1 "
-					   "ring=<int> stats=<file> closed=0|1 mac=<mac>");
+RTE_PMD_REGISTER_PARAM_STRING(
+    net_flowgen,
+    "frame=<file> ip=<int> flows=<int> shuffle=0|1 dsts=<int> spread=0|1 imix=0|1 sink=0|1 "
+    "ring=<int> stats=<file> closed=0|1 mac=<mac>");

@@ -17,9 +17,11 @@
 
 #include <rte_ring.h>
 
+#include "common/drop_log.h"
 #include "common/offload.h"
 #include "common/pkt.h"
 #include "tests/packet/rig.h"
+#include "tests/packet/tunnel_cases.h"
 
 /*
  * The network of most tests: vif 1, 2, 3 on ports 1, 2, 3 in VRF 5, and an entry and nexthop for
@@ -396,6 +398,101 @@ drop_NO_ROUTE(void **state)
 	rig_put_bytes(1, frame, udp6(frame, "fd00:3::1", 64, 10));
 	rig_run();
 	expect_drop(DROP_NO_ROUTE, 2);
+}
+
+/* --- the drop log ----------------------------------------------------------------------------- */
+
+static void
+dropped_packets_are_kept_with_reason_stage_and_first_bytes(void **state)
+{
+	const struct dropped_packet *p;
+	uint8_t frame[128];
+	uint32_t len;
+
+	(void)state;
+	routed_network();
+	len = udp4(frame, "10.4.0.1", 64, 10);
+	rig_put_bytes(1, frame, len);
+	rig_run();
+	p = rig_dropped();
+	assert_non_null(p);
+	assert_int_equal(p->reason, DROP_NO_ROUTE);
+	assert_string_equal(p->stage, "route4");
+	assert_int_equal(p->vif, 1);
+	assert_int_equal(p->length, len);
+	assert_int_equal(p->n_bytes, len);
+	assert_memory_equal(p->bytes, frame, 14);
+
+	/* two ends in one burst, each with its own */
+	rig_put(1, 2, 13);
+	rig_put(1, 9, 60);
+	rig_run();
+	p = rig_dropped();
+	assert_non_null(p);
+	assert_int_equal(p->sequence, 3);
+	assert_int_equal(p->reason, DROP_NO_BRIDGE_ENTRY);
+	assert_string_equal(p->stage, "bridge");
+}
+
+static void
+a_packet_that_its_port_does_not_take_is_kept(void **state)
+{
+	(void)state;
+	rig_port_room(2, 0);
+	rig_put(1, 2, 60);
+	rig_run();
+	assert_non_null(rig_dropped());
+	assert_int_equal(rig_dropped()->reason, DROP_TX_QUEUE_FULL);
+	assert_string_equal(rig_dropped()->stage, "send");
+	assert_int_equal(rig_dropped()->vif, 1);
+}
+
+static void
+a_full_ring_is_told_by_the_slot_it_leads_to(void **state)
+{
+	const struct drop_log *log = rig_worker()->drop_log;
+	struct rte_mbuf *m = NULL;
+
+	(void)state;
+	rig_port_of_peer(2);
+	for (int i = 0; i < 70; i++)
+		rig_put(1, 2, 60);
+	rig_run();
+	assert_int_equal(log->ring_full[RIG_PEER_SLOT], rig_drops(1, DROP_RING_FULL));
+	assert_true(log->ring_full[RIG_PEER_SLOT] > 0);
+	while (rte_ring_sc_dequeue(rig_ring_to_peer(), (void **)&m) == 0)
+		rte_pktmbuf_free(m);
+}
+
+static void
+the_fullest_ring_is_remembered_until_somebody_asks_anew(void **state)
+{
+	struct worker *w = rig_worker();
+	struct rte_mbuf *m;
+
+	(void)state;
+	for (uint32_t i = 0; i < 40; i++) {
+		m = rte_pktmbuf_alloc(w->mbufs);
+		assert_non_null(m);
+		rte_pktmbuf_append(m, 60);
+		memset(pkt_meta(m), 0, sizeof(*pkt_meta(m)));
+		pkt_meta(m)->next = PKT_NEXT_TX;
+		pkt_meta(m)->out_port = 2;
+		assert_int_equal(rte_ring_sp_enqueue(rig_ring_from_peer(), m), 0);
+	}
+	rig_run();
+	assert_int_equal(w->slot->ring_max, 40);
+	w->slot->ring_era++;
+	m = rte_pktmbuf_alloc(w->mbufs);
+	assert_non_null(m);
+	rte_pktmbuf_append(m, 60);
+	memset(pkt_meta(m), 0, sizeof(*pkt_meta(m)));
+	pkt_meta(m)->next = PKT_NEXT_TX;
+	pkt_meta(m)->out_port = 2;
+	assert_int_equal(rte_ring_sp_enqueue(rig_ring_from_peer(), m), 0);
+	rig_run();
+	assert_int_equal(w->slot->ring_max, 1);
+	assert_int_equal(w->slot->ring_max_era, w->slot->ring_era);
 }
 
 static void
@@ -1297,6 +1394,10 @@ main(void)
 	    TEST(a_longer_header_takes_headroom),
 	    TEST(chained_packets_are_routed_whole),
 	    TEST(packets_of_one_burst_part_and_keep_their_order),
+	    TEST(dropped_packets_are_kept_with_reason_stage_and_first_bytes),
+	    TEST(a_packet_that_its_port_does_not_take_is_kept),
+	    TEST(a_full_ring_is_told_by_the_slot_it_leads_to),
+	    TEST(the_fullest_ring_is_remembered_until_somebody_asks_anew),
 	    TEST(entry_of_another_vrf_is_not_found),
 	    TEST(a_flood_that_loses_some_copies_sends_the_others),
 	    TEST(a_burst_of_broadcasts_reaches_sixteen_members),
@@ -1321,5 +1422,5 @@ main(void)
 
 	if (rig_eal() < 0)
 		return 1;
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, NULL, NULL) + tunnel_cases_run();
 }

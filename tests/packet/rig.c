@@ -199,6 +199,8 @@ worker_first(struct worker *w)
 	pool_thread_hand(0, &w->hand->epoch);
 }
 
+static struct drop_log drop_log;
+
 static void
 tables_reset(struct worker *w)
 {
@@ -238,6 +240,17 @@ tables_reset(struct worker *w)
 	w->counters->slots = 1;
 	w->counters->vifs = IDS + 1;
 	w->count = counters_at(w->counters, 0, 0);
+	memset(&drop_log, 0, sizeof(drop_log));
+	w->drop_log = &drop_log;
+	drop_sampler_init(&w->sampler, w->drop_log, 1, 1);
+}
+
+const struct dropped_packet *
+rig_dropped(void)
+{
+	static struct dropped_packet copy;
+
+	return drop_log_read(&drop_log, drop_log.next - 1, &copy) ? &copy : NULL;
 }
 
 void
@@ -328,19 +341,31 @@ rig_flood(uint32_t id, uint32_t n, const uint32_t *members)
 	rig_nexthop(&nh);
 }
 
-void
-rig_bridge(uint32_t vrf, const char *mac, uint32_t nexthop)
+static void
+bridge_put(uint32_t vrf, const char *mac, uint64_t value)
 {
 	struct bridge_key key = {.vrf = vrf};
 
 	if (sscanf(mac, "%hhx:%hhx:%hhx:%hhx:%hhx:%hhx", &key.mac[0], &key.mac[1], &key.mac[2],
 		   &key.mac[3], &key.mac[4], &key.mac[5]) != 6 ||
-	    bridge_set(rig.bridge, &key, nexthop) < 0)
+	    bridge_set(rig.bridge, &key, value) < 0)
 		die("bridge entry");
 }
 
 void
-rig_route(uint32_t vrf, const char *address, uint8_t length, uint32_t nexthop)
+rig_bridge(uint32_t vrf, const char *mac, uint32_t nexthop)
+{
+	bridge_put(vrf, mac, bridge_value(nexthop, 0, 0));
+}
+
+void
+rig_bridge_labelled(uint32_t vrf, const char *mac, uint32_t nexthop, uint32_t label)
+{
+	bridge_put(vrf, mac, bridge_value(nexthop, label, BRIDGE_LABEL_VALID));
+}
+
+static void
+route_put(uint32_t vrf, const char *address, uint8_t length, uint64_t value)
 {
 	struct route_key key = {.vrf = vrf, .length = length};
 	bool inet6 = strchr(address, ':') != NULL;
@@ -350,10 +375,57 @@ rig_route(uint32_t vrf, const char *address, uint8_t length, uint32_t nexthop)
 	if (inet_pton(inet6 ? AF_INET6 : AF_INET, address, key.address) != 1)
 		die("address");
 	do
-		rc = route_add(rig.routes, &key, route_value(nexthop, 0, 0));
+		rc = route_add(rig.routes, &key, value);
 	while (rc == -ENOBUFS);
 	if (rc < 0)
 		die("route");
+}
+
+void
+rig_route(uint32_t vrf, const char *address, uint8_t length, uint32_t nexthop)
+{
+	route_put(vrf, address, length, route_value(nexthop, 0, 0));
+}
+
+void
+rig_route_labelled(uint32_t vrf, const char *address, uint8_t length, uint32_t nexthop,
+		   uint32_t label)
+{
+	route_put(vrf, address, length, route_value(nexthop, label, ROUTE_LABEL_VALID));
+}
+
+void
+rig_tunnel(uint32_t id, enum tunnel_kind kind, uint32_t vif, const char *destination,
+	   uint16_t flags)
+{
+	struct nexthop nh = {
+	    .id = id,
+	    .type = NEXTHOP_TUNNEL,
+	    .flags = flags,
+	    .encap = {.vif = vif, .rewrite_len = sizeof(RIG_LINK) - 1},
+	    .tunnel = {.kind = (uint8_t)kind, .inner_mac = {0x02, 0, 0, 0, 0, 0x77}}};
+
+	memcpy(nh.encap.rewrite, RIG_LINK, sizeof(RIG_LINK) - 1);
+	if (inet_pton(AF_INET, "192.0.2.1", &nh.tunnel.source_be) != 1 ||
+	    inet_pton(AF_INET, destination, &nh.tunnel.destination_be) != 1)
+		die("address");
+	nexthop_tunnel_prepare(&nh);
+	rig_nexthop(&nh);
+}
+
+void
+rig_ecmp(uint32_t id, enum nexthop_family family, uint32_t n, const uint32_t *members,
+	 const uint32_t *labels)
+{
+	struct nexthop nh = {.id = id,
+			     .type = NEXTHOP_ECMP,
+			     .family = (uint8_t)family,
+			     .composite = {.n = (uint8_t)n}};
+
+	for (uint32_t i = 0; i < n; i++)
+		nh.composite.members[i] =
+		    nexthop_member(members[i], labels != NULL ? labels[i] : NEXTHOP_NO_LABEL);
+	rig_nexthop(&nh);
 }
 
 /* --- packets ---------------------------------------------------------------------------------- */

@@ -53,6 +53,17 @@ void rig_bridge(uint32_t vrf, const char *mac, uint32_t nexthop);
 /* 'address' as text, of either family. */
 void rig_route(uint32_t vrf, const char *address, uint8_t length, uint32_t nexthop);
 
+void rig_route_labelled(uint32_t vrf, const char *address, uint8_t length, uint32_t nexthop,
+			uint32_t label);
+void rig_bridge_labelled(uint32_t vrf, const char *mac, uint32_t nexthop, uint32_t label);
+/* A tunnel through 'vif' with RIG_LINK in front, from 192.0.2.1 to 'destination'. */
+#define RIG_LINK "\x02\0\0\0\0\x99\0\0\x5e\0\x01\0\x08\0"
+void rig_tunnel(uint32_t id, enum tunnel_kind kind, uint32_t vif, const char *destination,
+		uint16_t flags);
+/* With labels, NULL: none. */
+void rig_ecmp(uint32_t id, enum nexthop_family family, uint32_t n, const uint32_t *members,
+	      const uint32_t *labels);
+
 /* The last byte of the destination MAC 02:00:00:00:00:xx, the rest zeroes. */
 void rig_put(uint32_t port, uint8_t mac, uint32_t len);
 void rig_put_bytes(uint32_t port, const void *bytes, uint32_t len);
@@ -80,6 +91,8 @@ struct rte_ring *rig_ring_from_peer(void);
 void rig_pool_drain(uint32_t left);
 void rig_pool_refill(void);
 
+/* The packet kept last in the drop log, NULL: none. Lives until the next is kept. */
+const struct dropped_packet *rig_dropped(void);
 uint64_t rig_drops(uint32_t vif, enum drop why);
 /* Of all vifs together. */
 uint64_t rig_drops_all(enum drop why);

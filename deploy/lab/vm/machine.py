@@ -23,7 +23,7 @@ sys.path[:0] = [HERE, os.path.dirname(HERE)]
 
 import image  # noqa: E402
 from agent import FRAME, begin  # noqa: E402
-from lab import PYTHON, REPO, Guest, LabError, text_of, until  # noqa: E402
+from lab import REPO, Guest, LabError, text_of, until  # noqa: E402
 
 QEMU = "qemu-system-x86_64"
 PORTS = 8  # commands at a time
@@ -43,7 +43,8 @@ def hardware():
 
 
 def cache():
-    return os.path.join(os.environ.get("BUILD", os.path.join(REPO, "build")), "vm")
+    """Where make puts what it makes, whatever the flavour."""
+    return os.path.join(os.path.dirname(os.environ.get("VR_BUILD", os.path.join(REPO, "build/release"))), "vm")
 
 
 class Machine(Guest):
@@ -114,7 +115,7 @@ class Machine(Guest):
         except LabError as e:
             raise LabError(f"{e}; it said: {self.words()}") from None
         # Or times measured in there would mean nothing here.
-        subprocess.run([PYTHON, __file__, "clock", self.dir], timeout=10, check=False)
+        subprocess.run([os.path.abspath(__file__), "clock", self.dir], timeout=10, check=False)
         return self
 
     def is_up(self):
@@ -145,7 +146,7 @@ class Machine(Guest):
     # --- commands
 
     def command(self, *args):
-        return [PYTHON, os.path.abspath(__file__), "exec", self.dir, *args]
+        return [os.path.abspath(__file__), "exec", self.dir, *args]
 
 
 # --- the command line
