@@ -251,7 +251,7 @@ events_full(struct events *e, const char *name, bool alone)
 		if (strcmp(e->full[i].name, name) == 0)
 			return;
 	use = table_use(&e->ctl->tables, name);
-	if (!use.counted || !use.fills || e->n_full == FULL_MAX)
+	if (!use.counted || !use.fills || use.size == 0 || e->n_full == FULL_MAX)
 		return;
 	if (!alone && use.used < use.size - use.size / ROOM_PART)
 		return;

@@ -174,6 +174,16 @@ primary_port_add(struct primary *p, const struct port_wish *wish, primary_reply 
 }
 
 int
+primary_port_move(struct primary *p, uint32_t port, const char *name, uint32_t agent,
+		  primary_reply *reply, void *arg)
+{
+	(void)p;
+	(void)name;
+	ctl.tables.ports->p[port].agent = agent;
+	return reply_soon(reply, arg, 0);
+}
+
+int
 primary_port_del(struct primary *p, uint32_t port, const char *name, primary_reply *reply,
 		 void *arg)
 {

@@ -39,7 +39,13 @@ trap 'exit 130' INT
 trap 'exit 143' TERM
 
 failed=0
-for program in "$bin"/*_fuzz; do
+shopt -s nullglob
+programs=("$bin"/*_fuzz)
+if [ ${#programs[@]} -eq 0 ]; then
+	echo "FAIL no fuzz targets in $bin: make fuzz" >&2
+	exit 1
+fi
+for program in "${programs[@]}"; do
 	name=${program##*/}
 	case $name in
 	*"$pattern"*) ;;
