@@ -130,8 +130,9 @@ class Show:
         r = self.router
         self.step("Start the processes")
         say("   " + style("36", f"$ export PATH={r.bin_dir}:$PATH VRCTL_SOCKET={r.socket}"))
-        say("   " + style("36", f"$ vr-primary --config {r.config} --spawn --spawn-workers 2 2>>{r.log} &"))
-        r.start_all(workers=2)
+        say("   " + style("36", f"$ vr-primary --config {r.config} --spawn --spawn-workers 2 "
+            f"--spawn-agents {self.AGENTS} 2>>{r.log} &"))  # fmt: skip
+        r.start_all(workers=2, agents=self.AGENTS)
         self.type("vrctl status")
         self.type("vrctl process list")
 
