@@ -71,7 +71,8 @@ struct flow_key {
 			uint8_t destination[16];
 			uint16_t source_port_be;
 			uint16_t destination_port_be;
-			uint32_t nexthop_protocol; /* id of the ingress vif's nexthop << 8 | protocol */
+			uint32_t
+			    nexthop_protocol; /* id of the ingress vif's nexthop << 8 | protocol */
 		};
 		uint64_t word[5];
 	};
@@ -143,10 +144,10 @@ enum flow_verdict {
 union flow_action {
 	uint64_t word;
 	struct {
-		uint8_t verdict; /* enum flow_verdict */
-		uint8_t begins;  /* its first packet may begin the flow: its own rules allow it */
-		uint8_t nat;     /* a place: which of source, destination, address, port */
-		uint8_t more;    /* which of the two blocks of flow_more counts */
+		uint8_t verdict;   /* enum flow_verdict */
+		uint8_t begins;    /* its first packet may begin the flow: its own rules allow it */
+		uint8_t nat;       /* a place: which of source, destination, address, port */
+		uint8_t more;      /* which of the two blocks of flow_more counts */
 		uint32_t revision; /* of the rules that were asked */
 	};
 };

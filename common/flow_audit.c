@@ -28,8 +28,8 @@ audit_pair(const struct flow_table *t, uint32_t pair, struct flow_audit *a)
 	union flow_state_word first = flow_state_load(flow_at(t, 2 * pair));
 	union flow_state_word second = flow_state_load(flow_at(t, 2 * pair + 1));
 
-	a->half += first.word != second.word || first.state == FLOW_CLAIMED ||
-		   first.state == FLOW_LOST;
+	a->half +=
+	    first.word != second.word || first.state == FLOW_CLAIMED || first.state == FLOW_LOST;
 	if (first.state == FLOW_ACTIVE) {
 		a->active++;
 		a->twice += has_bit(t, pair);
@@ -53,8 +53,9 @@ flow_audit(struct flow_table *t, struct flow_audit *a)
 			if (b[i].cell[c] == 0)
 				continue;
 			cells++;
-			a->strays += flow_state_load(flow_at(t, (b[i].cell[c] & mask) & ~1u)).state !=
-				     FLOW_ACTIVE;
+			a->strays +=
+			    flow_state_load(flow_at(t, (b[i].cell[c] & mask) & ~1u)).state !=
+			    FLOW_ACTIVE;
 		}
 	}
 	/* every ACTIVE pair was found by both its keys, so it has two cells at least */

@@ -29,7 +29,7 @@
 #endif
 
 enum {
-	ENTRIES_PER_BUCKET = 10, /* of 16 cells: few keys stand in their second bucket */
+	ENTRIES_PER_BUCKET = 10,  /* of 16 cells: few keys stand in their second bucket */
 	FULL_PAUSE_TSC = 1 << 20, /* a search for room looks at everything: not for each packet */
 };
 
@@ -161,8 +161,7 @@ struct place {
 static inline struct flow_bucket *
 bucket_first(const struct flow_table *t, uint64_t h)
 {
-	return (struct flow_bucket *)flow_part(t, t->buckets_at) +
-	       ((h >> 32) * t->n_buckets >> 32);
+	return (struct flow_bucket *)flow_part(t, t->buckets_at) + ((h >> 32) * t->n_buckets >> 32);
 }
 
 /* From bits that have no say in the first bucket's number, but for the largest tables. */

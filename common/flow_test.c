@@ -338,9 +338,8 @@ model_lookup(const struct model *m, const struct flow_table *t, uint64_t *seed)
 	flow_lookup_burst(t, keys, n, entry);
 	for (uint32_t k = 0; k < n; k++) {
 		uint32_t i = flow[k];
-		uint32_t expected = m->there[i]
-					? 2 * m->pair[i] + (reverse[k] != m->reversed[i])
-					: FLOW_NONE;
+		uint32_t expected =
+		    m->there[i] ? 2 * m->pair[i] + (reverse[k] != m->reversed[i]) : FLOW_NONE;
 
 		assert_int_equal(entry[k], expected);
 		assert_int_equal(flow_lookup(t, &keys[k]), expected);
@@ -417,8 +416,8 @@ racer_main(void *arg)
 			struct flow_new n =
 			    pair_of((k + r->slot) % RACE_KEYS, (r->slot + round) % 2 == 0);
 
-			r->made += flow_insert(r->t, r->slot, &n, (uint64_t)round * TSC_STEP,
-					       &entry) == 0;
+			r->made +=
+			    flow_insert(r->t, r->slot, &n, (uint64_t)round * TSC_STEP, &entry) == 0;
 		}
 		pthread_barrier_wait(r->barrier); /* the referee looks, and removes all */
 		pthread_barrier_wait(r->barrier);
@@ -530,8 +529,7 @@ readers_never_see_another_flow_under_their_key(void **state)
 	while (removed < REMOVED) {
 		uint32_t p = dice(&seed, flow_capacity(t));
 
-		removed +=
-		    flow_retire(w, p, flow_state_load(flow_entry(t, 2 * p)).generation) == 0;
+		removed += flow_retire(w, p, flow_state_load(flow_entry(t, 2 * p)).generation) == 0;
 		flow_recover(w, p, 4);
 		flow_writer_poll(w);
 	}

@@ -5,9 +5,9 @@
  *
  * Readers walk a trie of each VRF, whose memory grows with the routes and not with the VRFs. The
  * routes as given lie beside it; the writer makes the trie from them. Each change of a route is
- * decided by one store, those of a batch together (redo.h); what it means for the trie follows, word
- * by word, so a reader sees for an address the route of before or of after. A writer may die on any
- * line: the next one finds the routes that the trie has not followed, and has it follow.
+ * decided by one store, those of a batch together (redo.h); what it means for the trie follows,
+ * word by word, so a reader sees for an address the route of before or of after. A writer may die
+ * on any line: the next one finds the routes that the trie has not followed, and has it follow.
  */
 #ifndef COMMON_ROUTE_H
 #define COMMON_ROUTE_H

@@ -8,11 +8,11 @@
  * Route.c and its writer are included, so that shapes can be chosen. Cycles are TSC cycles for each
  * address, in bursts of 32, the best of several passes; rates are by CPU time; one thread.
  */
-#include "common/route.c"        /* NOLINT(bugprone-suspicious-include) */
-#include "common/route_memory.c" /* NOLINT(bugprone-suspicious-include) */
+#include "common/route.c"         /* NOLINT(bugprone-suspicious-include) */
+#include "common/route_memory.c"  /* NOLINT(bugprone-suspicious-include) */
 #include "common/route_records.c" /* NOLINT(bugprone-suspicious-include) */
-#include "common/route_trie.c"   /* NOLINT(bugprone-suspicious-include) */
-#include "common/route_writer.c" /* NOLINT(bugprone-suspicious-include) */
+#include "common/route_trie.c"    /* NOLINT(bugprone-suspicious-include) */
+#include "common/route_writer.c"  /* NOLINT(bugprone-suspicious-include) */
 
 #include <stdio.h>
 #include <sys/mman.h>

@@ -155,7 +155,8 @@ route_records_covering(const struct route_records *x, const struct route_prefix 
 			continue;
 		shorter = route_prefix_make(family, meta_vrf(p->meta), n, p->address);
 		record = route_records_find(x, &shorter);
-		if (record != ROUTE_NO_RECORD && state_is_live(route_record_array(x->t)[record].state))
+		if (record != ROUTE_NO_RECORD &&
+		    state_is_live(route_record_array(x->t)[record].state))
 			return record;
 	}
 	return ROUTE_NO_RECORD;
@@ -286,8 +287,8 @@ route_records_create(struct route_table *t, struct route_memory *m)
 	x->m = m;
 	x->value_users = calloc(t->values, sizeof(x->value_users[0]));
 	x->free = calloc(t->records, sizeof(x->free[0]));
-	if (x->value_users == NULL || x->free == NULL ||
-	    index_init(&x->prefixes, t->records) < 0 || index_init(&x->values, t->values) < 0) {
+	if (x->value_users == NULL || x->free == NULL || index_init(&x->prefixes, t->records) < 0 ||
+	    index_init(&x->values, t->values) < 0) {
 		route_records_destroy(x);
 		return NULL;
 	}

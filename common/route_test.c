@@ -7,12 +7,12 @@
 #ifndef FAULT_POINTS
 #define FAULT_POINTS
 #endif
-#include "common/redo.c"         /* NOLINT(bugprone-suspicious-include) */
-#include "common/route.c"        /* NOLINT(bugprone-suspicious-include) */
-#include "common/route_memory.c" /* NOLINT(bugprone-suspicious-include) */
+#include "common/redo.c"          /* NOLINT(bugprone-suspicious-include) */
+#include "common/route.c"         /* NOLINT(bugprone-suspicious-include) */
+#include "common/route_memory.c"  /* NOLINT(bugprone-suspicious-include) */
 #include "common/route_records.c" /* NOLINT(bugprone-suspicious-include) */
-#include "common/route_trie.c"   /* NOLINT(bugprone-suspicious-include) */
-#include "common/route_writer.c" /* NOLINT(bugprone-suspicious-include) */
+#include "common/route_trie.c"    /* NOLINT(bugprone-suspicious-include) */
+#include "common/route_writer.c"  /* NOLINT(bugprone-suspicious-include) */
 
 #include <arpa/inet.h>
 #include <pthread.h>

@@ -369,8 +369,8 @@ slots_cover(const struct trie *x, uint32_t *slots, uint32_t n)
 }
 
 /*
- * What stands for a node now that it is covered: a leaf if all its slots are that, else itself. That
- * happens when what made it a node has gone before, and had left the leaf that now covers.
+ * What stands for a node now that it is covered: a leaf if all its slots are that, else itself.
+ * That happens when what made it a node has gone before, and had left the leaf that now covers.
  */
 static uint32_t
 node_levelled(const struct trie *x, uint32_t node, const uint32_t *slots, uint32_t n)

@@ -201,7 +201,8 @@ maybe_widen(struct route_writer *w, uint32_t meta)
 	uint32_t *top = &route_roots(w->t, meta_family(meta))[meta_vrf(meta)].top;
 
 	if (routes < wide_from || route_trie_is_wide(*top) ||
-	    w->wides >= w->t->lines / WIDE_SHARE >> WIDE_ORDER || w->widen_tries++ % WIDE_RETRY != 0)
+	    w->wides >= w->t->lines / WIDE_SHARE >> WIDE_ORDER ||
+	    w->widen_tries++ % WIDE_RETRY != 0)
 		return;
 	if (route_memory_reserve(w->m,
 				 (2u << WIDE_ORDER) + 2 * routes +
@@ -344,8 +345,7 @@ state_staged(const struct route_writer *w, const struct redo_writer *redo, uint3
 	const struct route_record *r = record_at(w, record);
 
 	*state = r->state;
-	return redo != NULL && w->staged > 0 &&
-	       redo_find(redo, &r->state, sizeof(r->state), state);
+	return redo != NULL && w->staged > 0 && redo_find(redo, &r->state, sizeof(r->state), state);
 }
 
 static void
@@ -439,8 +439,8 @@ ready(struct route_writer *w)
 	if (rc < 0)
 		return rc;
 	route_memory_promise(w->m, lines_promised * changes);
-	rc = route_memory_reserve(
-	    w->m, TRIE_LINES_MAX + (uint32_t)(lines_promised * (changes - 1)), TRIE_RETIRED_MAX);
+	rc = route_memory_reserve(w->m, TRIE_LINES_MAX + (uint32_t)(lines_promised * (changes - 1)),
+				  TRIE_RETIRED_MAX);
 	if (rc == -ENOSPC && pending(w) > 0)
 		return -ENOBUFS;
 	return rc == -ENOSPC ? full(w) : rc;
@@ -455,8 +455,7 @@ ready_to_add(struct route_writer *w, bool more)
 
 	if (rc < 0)
 		return rc;
-	if (more &&
-	    (int64_t)t->used[0] + t->used[1] + w->staged_routes >= (int64_t)t->capacity)
+	if (more && (int64_t)t->used[0] + t->used[1] + w->staged_routes >= (int64_t)t->capacity)
 		return full(w);
 	rc = route_memory_reserve_value(w->m);
 	if (rc == -ENOSPC)

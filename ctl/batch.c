@@ -49,7 +49,7 @@ struct batch {
 	uint32_t n;
 	struct port_note *ports;
 	uint32_t n_ports, ports_size;
-	uint32_t at;    /* change being staged, port being made or removed */
+	uint32_t at;     /* change being staged, port being made or removed */
 	uint64_t routes; /* that must have been followed: see route_changes() */
 };
 

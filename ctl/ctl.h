@@ -27,11 +27,12 @@ struct ctl {
 	struct event_base *base;
 	const struct region *region; /* NULL until there is one; the server starts then */
 	struct tables tables;
-	const struct batch *staging; /* whose stores the redo log holds between two turns, or NULL */
-	struct primary *primary;           /* primary.h */
-	struct rates *rates;               /* rates.h */
-	struct server *server;             /* server.h */
-	struct events *events;             /* events.h; NULL: nobody can watch */
+	const struct batch
+	    *staging;            /* whose stores the redo log holds between two turns, or NULL */
+	struct primary *primary; /* primary.h */
+	struct rates *rates;     /* rates.h */
+	struct server *server;   /* server.h */
+	struct events *events;   /* events.h; NULL: nobody can watch */
 	const struct handshake *handshake; /* NULL until attached to the primary's EAL */
 	/*
 	 * Raised by every change. It starts from the clock, so that it does not repeat when vr-ctl

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Routes in the API: IPv4 and IPv6 prefixes and where packets to them go. vr-ctl's main thread only.
+ * Routes in the API: IPv4 and IPv6 prefixes and where packets to them go. vr-ctl's main thread
+ * only.
  */
 #include "ctl/object.h"
 
@@ -84,9 +85,10 @@ route_parse_value(const Vrouter__Route *m, const struct conf *conf, uint64_t *va
 	if (m->has_label_case && m->label > LABEL_MAX)
 		return refuse(r, EINVAL, "label", "label %u is above %u", m->label, LABEL_MAX);
 	if (m->mac.len != 0)
-		return refuse(r, ENOTSUP, "mac",
-			      "a route cannot have a MAC of its own: leave it out, and the vif's is "
-			      "given in answers for the prefix");
+		return refuse(
+		    r, ENOTSUP, "mac",
+		    "a route cannot have a MAC of its own: leave it out, and the vif's is "
+		    "given in answers for the prefix");
 	if (m->longest)
 		return refuse(r, EINVAL, "longest", "longest is for GET: leave it out");
 	for (int i = 0; i < FLAGS; i++)
@@ -226,8 +228,7 @@ route_list(struct ctl *ctl, const ProtobufCMessage *filter, uint64_t *cursor, ui
 
 	for (int64_t left = (int64_t)budget * 16; *cursor != OBJECT_LIST_END && left > 0;) {
 		uint32_t n =
-		    route_walk(ctl->tables.routes, cursor, WALK_MAX, WALK_MAX, keys, values,
-				       NULL);
+		    route_walk(ctl->tables.routes, cursor, WALK_MAX, WALK_MAX, keys, values, NULL);
 
 		left -= WALK_MAX + (int64_t)n * 15;
 		for (uint32_t i = 0; i < n; i++) {

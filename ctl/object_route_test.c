@@ -163,10 +163,10 @@ the_longest_route_not_longer_than_asked_is_found(void **state)
 			assert_memory_equal(got->prefix.data, cases[i].found, 5);
 	}
 	/* What covers a prefix is not deleted in its stead. */
-	wide.prefix.data = (uint8_t *)(uintptr_t)"\x0a\x01\0\0\x10";
+	wide.prefix.data = (uint8_t *)(uintptr_t) "\x0a\x01\0\0\x10";
 	assert_refused(ask(VROUTER__OP__DEL, "route", &wide), VROUTER__RESULT__CODE__NOT_FOUND,
 		       "prefix", "it does not exist");
-	wide.prefix.data = (uint8_t *)(uintptr_t)"\x0a\0\0\0\x08";
+	wide.prefix.data = (uint8_t *)(uintptr_t) "\x0a\0\0\0\x08";
 	assert_ok(ask(VROUTER__OP__DEL, "route", &wide));
 	assert_ok(ask(VROUTER__OP__DEL, "route", &narrow));
 }
@@ -236,7 +236,7 @@ what_is_wrong_is_named(void **state)
 	absent.longest = true;
 	assert_refused(ask(VROUTER__OP__ADD, "route", &absent), INVALID, "longest", "is for GET");
 	absent.longest = false;
-	absent.mac.data = (uint8_t *)(uintptr_t)"\x02\0\0\0\0\x01";
+	absent.mac.data = (uint8_t *)(uintptr_t) "\x02\0\0\0\0\x01";
 	absent.mac.len = 6;
 	assert_refused(ask(VROUTER__OP__ADD, "route", &absent), VROUTER__RESULT__CODE__UNSUPPORTED,
 		       "mac", "leave it out");

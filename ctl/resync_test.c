@@ -122,7 +122,7 @@ a_controller_that_owns_nothing_can_be_deleted(void **state)
 	Vrouter__Controller m = VROUTER__CONTROLLER__INIT;
 
 	(void)state;
-	m.name = (char *)(uintptr_t)"brief";
+	m.name = (char *)(uintptr_t) "brief";
 	assert_refused(ask(VROUTER__OP__DEL, "controller", &m), VROUTER__RESULT__CODE__NOT_FOUND,
 		       "name", "it does not exist");
 	for (size_t i = 0; i < sizeof(owned) / sizeof(owned[0]); i++) {

@@ -196,8 +196,8 @@ owns_bridge(const struct tables *t, uint32_t controller)
 	uint16_t owners[STEP_CELLS];
 
 	for (uint64_t at = 0; at != UINT64_MAX;) {
-		uint32_t n = bridge_walk_owners(t->bridge, t->bridge_owner, &at, STEP_CELLS, keys,
-						owners);
+		uint32_t n =
+		    bridge_walk_owners(t->bridge, t->bridge_owner, &at, STEP_CELLS, keys, owners);
 
 		if (owns_id(owners, n, controller))
 			return true;

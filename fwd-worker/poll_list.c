@@ -167,6 +167,7 @@ vhost_make(struct worker *w, uint32_t index, const struct port *p)
 		return;
 	mesh_make(w, index, hand_of_agent(w->handshake->n_slots, p->agent));
 	w->tx[index].offloads = true;
+	w->tx[index].guest = &p->guest;
 }
 
 /* A new epoll set: an old one could still name a tap whose descriptor we have closed. */

@@ -91,11 +91,13 @@ enum tx_way {
 struct tx_port {
 	uint8_t way;   /* enum tx_way */
 	uint8_t hold;  /* enum port_hold */
-	bool offloads; /* takes partial checksums and TSO frames as they are */
+	bool offloads; /* takes partial checksums and TSO frames as they are ... */
 	uint16_t queue;
-	uint16_t group;    /* of the last burst that left there */
-	int16_t to_hand;   /* TX_MESH */
-	int fd;            /* TX_TAP */
+	uint16_t group;  /* of the last burst that left there */
+	int16_t to_hand; /* TX_MESH */
+	int fd;          /* TX_TAP */
+	const uint64_t
+	    *guest;        /* ... as far as this guest agreed to (struct port); NULL: no guest */
 	eth_tx_burst_t tx; /* TX_DEVICE */
 	void *txq;
 	struct rte_ring *ring; /* TX_MESH, and devices of PORT_HOLD_RING */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The timer thread (lcore 1): kills processes whose slots' or agents' hearts stand still, watches grace
- * periods and the links of ports. It touches nothing of the main thread's but through these
+ * The timer thread (lcore 1): kills processes whose slots' or agents' hearts stand still, watches
+ * grace periods and the links of ports. It touches nothing of the main thread's but through these
  * functions.
  */
 #ifndef PRIMARY_WATCHDOG_H

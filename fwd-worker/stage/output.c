@@ -10,6 +10,8 @@
 
 #include <string.h>
 
+#include <linux/virtio_net.h>
+
 #include "common/fault_point.h"
 #include "common/offload.h"
 #include "common/pkt.h"
@@ -144,12 +146,29 @@ segments_take(struct worker *w, const struct burst *b, const struct exit_way *e,
 	return SENT;
 }
 
+/* A guest that has just connected anew, or gone, may be judged by what it was. Its agent looks. */
+static bool
+guest_takes(uint64_t features, const struct rte_mbuf *m)
+{
+	uint64_t needed = UINT64_C(1) << VIRTIO_NET_F_GUEST_CSUM;
+
+	if (offload_is_tso(m))
+		needed |= UINT64_C(1)
+			  << ((m->ol_flags & RTE_MBUF_F_TX_IPV6) != 0 ? VIRTIO_NET_F_GUEST_TSO6
+								      : VIRTIO_NET_F_GUEST_TSO4);
+	return (features & needed) == needed;
+}
+
 /* What nobody behind this exit can do. No port looks into tunnels. */
 static inline bool
 is_software_needed(const struct exit_way *e, const struct rte_mbuf *m)
 {
-	return (m->ol_flags & OFFLOAD_WISHES) != 0 &&
-	       (!e->tx->offloads || (m->ol_flags & RTE_MBUF_F_TX_TUNNEL_MASK) != 0);
+	if ((m->ol_flags & OFFLOAD_WISHES) == 0)
+		return false;
+	if (!e->tx->offloads || (m->ol_flags & RTE_MBUF_F_TX_TUNNEL_MASK) != 0)
+		return true;
+	return e->tx->guest != NULL &&
+	       !guest_takes(__atomic_load_n(e->tx->guest, __ATOMIC_RELAXED), m);
 }
 
 struct verdict

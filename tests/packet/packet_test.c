@@ -1239,6 +1239,46 @@ a_tso_frame_without_mbufs_for_its_segments_is_counted(void **state)
 	rig_pool_refill();
 }
 
+/* What arrives at a guest's agent of one TSO frame, by what the guest has agreed to take. */
+static void
+a_guest_gets_what_it_agreed_to(void **state)
+{
+	const uint64_t csum = UINT64_C(1) << VIRTIO_NET_F_GUEST_CSUM;
+	const uint64_t tso4 = UINT64_C(1) << VIRTIO_NET_F_GUEST_TSO4;
+	const uint64_t tso6 = UINT64_C(1) << VIRTIO_NET_F_GUEST_TSO6;
+	const struct {
+		uint64_t features;
+		uint16_t segment; /* 0: no TSO */
+		uint32_t packets;
+		uint64_t wishes;
+	} cases[] = {
+	    {csum | tso4 | tso6, 1448, 1, RTE_MBUF_F_TX_TCP_SEG | RTE_MBUF_F_TX_TCP_CKSUM},
+	    {csum | tso6, 1448, 3, 0},
+	    {csum, 0, 1, RTE_MBUF_F_TX_TCP_CKSUM},
+	    {0, 0, 1, 0},
+	    {0, 1448, 3, 0},
+	};
+	struct rte_mbuf *m;
+
+	(void)state;
+	for (size_t i = 0; i < RTE_DIM(cases); i++) {
+		uint32_t len = tcp_frame(&in, 2, cases[i].segment != 0 ? 4000 : 400), n = 0;
+
+		rig_port_of_guest(2, cases[i].features);
+		if (cases[i].segment != 0) {
+			in.header.hdr.gso_type = VIRTIO_NET_HDR_GSO_TCPV4;
+			in.header.hdr.gso_size = cases[i].segment;
+		}
+		tap_put(6, &in, len);
+		rig_run();
+		for (; rte_ring_sc_dequeue(rig_ring_to_peer(), (void **)&m) == 0; n++) {
+			assert_int_equal(m->ol_flags & OFFLOAD_WISHES, cases[i].wishes);
+			rte_pktmbuf_free(m);
+		}
+		assert_int_equal(n, cases[i].packets);
+	}
+}
+
 static void
 a_verified_checksum_stays_verified(void **state)
 {
@@ -1413,6 +1453,7 @@ main(void)
 	    TAP_TEST(a_tso_frame_is_cut_for_a_port_that_cannot),
 	    TAP_TEST(a_tso_frame_whose_segments_are_too_long_is_dropped),
 	    TAP_TEST(a_tso_frame_without_mbufs_for_its_segments_is_counted),
+	    TAP_TEST(a_guest_gets_what_it_agreed_to),
 	    TAP_TEST(a_verified_checksum_stays_verified),
 	    TAP_TEST(tso_frames_are_routed_from_tap_to_tap_with_their_wishes),
 	    TAP_TEST(a_checksum_is_completed_behind_a_longer_header),

@@ -546,6 +546,17 @@ rig_port_of_peer(uint32_t port)
 	    .way = TX_MESH, .to_hand = PEERS_HAND, .ring = rig_ring_to_peer(), .fd = -1};
 }
 
+void
+rig_port_of_guest(uint32_t port, uint64_t features)
+{
+	static uint64_t agreed[RIG_PORTS];
+
+	rig_port_of_peer(port);
+	agreed[port] = features;
+	rig.w.tx[port].offloads = true;
+	rig.w.tx[port].guest = &agreed[port];
+}
+
 struct rte_ring *
 rig_ring_to_peer(void)
 {

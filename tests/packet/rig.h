@@ -84,6 +84,8 @@ int rig_tap(uint32_t port);
 
 /* Port 'port' belongs to the other slot: packets leave over the mesh. */
 void rig_port_of_peer(uint32_t port);
+/* The same, of a guest that has agreed to these virtio features. */
+void rig_port_of_guest(uint32_t port, uint64_t features);
 struct rte_ring *rig_ring_to_peer(void);
 struct rte_ring *rig_ring_from_peer(void);
 
