@@ -30,6 +30,7 @@
 
 enum {
 	RETRY_MS = 1000,
+	TORN_RETRY_MS = 20,
 	QUEUE_BITS = 32,
 	DEVICES_MAX = 1024, /* as many as rte_vhost has */
 };
@@ -406,7 +407,7 @@ torn_close(struct guests *gs, struct guest *g)
 		return false;
 	blame_note(g, GUEST_MEMORY, "its connection is closed");
 	guest_close(gs, g);
-	g->retry_ms = guest_now_ms() + RETRY_MS;
+	g->retry_ms = guest_now_ms() + TORN_RETRY_MS;
 	return true;
 }
 
@@ -443,8 +444,17 @@ guests_update(struct guests *gs)
 int
 guests_wait_ms(const struct guests *gs)
 {
-	for (uint32_t i = 0; i < gs->ports->n; i++)
-		if (gs->guest[i] != NULL && !gs->guest[i]->registered)
-			return RETRY_MS;
-	return -1;
+	uint64_t now = guest_now_ms();
+	int wait = -1;
+
+	for (uint32_t i = 0; i < gs->ports->n; i++) {
+		const struct guest *g = gs->guest[i];
+		int due;
+
+		if (g == NULL || g->registered)
+			continue;
+		due = g->retry_ms <= now ? 0 : (int)(g->retry_ms - now);
+		wait = wait < 0 || due < wait ? due : wait;
+	}
+	return wait;
 }

@@ -8,7 +8,7 @@ include Makefile
 
 GUESTS := $(O)/bin/vhost-guests
 HEAP := $(O)/bin/vr-heap
-OBJS_guests := $(call objs,tests/lib/vhost_guests.c tests/lib/vhost_front.c)
+OBJS_guests := $(call objs,tests/lib/vhost_guests.c tests/lib/vhost_front.c tests/lib/vhost_liar.c)
 OBJS_heap := $(call objs,tests/lib/shared_heap.c)
 
 $(GUESTS): $(OBJS_guests) $(LINKFLAGS)

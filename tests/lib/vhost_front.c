@@ -625,3 +625,65 @@ vhost_front_receive(struct vhost_front *f, uint32_t pair, void *frame, size_t si
 		*header = h.hdr;
 	return got;
 }
+
+/* --- for guests that lie ---------------------------------------------------------------------- */
+
+enum { RAW_FDS_MAX = 16 };
+
+int
+vhost_front_say_raw(struct vhost_front *f, const void *bytes, size_t n, const int *fds,
+		    uint32_t n_fds)
+{
+	union {
+		struct cmsghdr align;
+		char buf[CMSG_SPACE(RAW_FDS_MAX * sizeof(int))];
+	} control = {0};
+	struct iovec iov = {.iov_base = (void *)(uintptr_t)bytes, .iov_len = n};
+	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
+
+	if (f->sock < 0 || n_fds > RAW_FDS_MAX)
+		return -EINVAL;
+	if (n_fds > 0) {
+		struct cmsghdr *c;
+
+		msg.msg_control = control.buf;
+		msg.msg_controllen = CMSG_SPACE(n_fds * sizeof(int));
+		c = CMSG_FIRSTHDR(&msg);
+		c->cmsg_level = SOL_SOCKET;
+		c->cmsg_type = SCM_RIGHTS;
+		c->cmsg_len = CMSG_LEN(n_fds * sizeof(int));
+		memcpy(CMSG_DATA(c), fds, n_fds * sizeof(int));
+	}
+	return sendmsg(f->sock, &msg, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 ? -errno : 0;
+}
+
+struct vring *
+vhost_front_ring(struct vhost_front *f, uint32_t index)
+{
+	return &f->q[index].ring;
+}
+
+int
+vhost_front_call_fd(const struct vhost_front *f, uint32_t index)
+{
+	return f->q[index].call;
+}
+
+int
+vhost_front_memory_fd(const struct vhost_front *f, size_t *size)
+{
+	*size = f->size;
+	return f->memfd;
+}
+
+uint64_t
+vhost_front_address(const struct vhost_front *f, const void *p)
+{
+	return guest_address(f, p);
+}
+
+void
+vhost_front_offer(struct vhost_front *f, uint32_t index, uint16_t id)
+{
+	offer(&f->q[index], id);
+}

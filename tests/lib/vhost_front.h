@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include <linux/virtio_net.h>
+#include <linux/virtio_ring.h>
 
 enum { VHOST_FRONT_PAIRS_MAX = 16, VHOST_FRONT_FRAME_MAX = 2036 };
 
@@ -66,5 +67,20 @@ int vhost_front_send(struct vhost_front *f, uint32_t pair, const void *frame, si
  */
 size_t vhost_front_receive(struct vhost_front *f, uint32_t pair, void *frame, size_t size,
 			   struct virtio_net_hdr *header);
+
+/* --- for guests that lie (vhost_liar.h) --- */
+
+/* Sends bytes as they are, with up to 16 descriptors. 0 or a negative errno. */
+int vhost_front_say_raw(struct vhost_front *f, const void *bytes, size_t n, const int *fds,
+			uint32_t n_fds);
+/* Virtqueue 'index' (2i: pair i receives, 2i + 1: it sends), and its eventfd for calls. */
+struct vring *vhost_front_ring(struct vhost_front *f, uint32_t index);
+int vhost_front_call_fd(const struct vhost_front *f, uint32_t index);
+/* The memory that is shared, and how much of it. */
+int vhost_front_memory_fd(const struct vhost_front *f, size_t *size);
+/* The address that the agent knows 'p', in that memory, by: a guest's, and the front end's. */
+uint64_t vhost_front_address(const struct vhost_front *f, const void *p);
+/* Offers descriptor 'id' of a queue without looking whether it makes sense. */
+void vhost_front_offer(struct vhost_front *f, uint32_t index, uint16_t id);
 
 #endif

@@ -5,8 +5,13 @@
  *
  *   vhost-guests storm SEED SOCKET...   each guest connects, goes some random way towards running
  *                                       queues, perhaps sends and receives, and is gone again
- *   vhost-guests pair US SOCKET SOCKET  guest 1 sends a numbered frame to guest 2 every US
+ *   vhost-guests flood N TO SOCKET      guest N sends to guest TO as fast as it can, and reads nothing
+ *   vhost-guests pair US SOCKET SOCKET [FIRST]
+ *                                       guest FIRST (1) sends a numbered frame to the next every US
  *                                       microseconds, and both reconnect when the agent dies
+ *
+ *   vhost-guests lie N SOCKET [LIE]     tells each lie (vhost_lies.def), or one of them, N times
+ *   vhost-guests block SOCKET           lets the agent block, again and again
  *
  * A socket is s:PATH where the guest listens, c:PATH where the agent does. Guest N, from 1, has the
  * MAC 02:00:00:00:00:N. One thread for each guest of a storm; pair has one for both.
@@ -22,6 +27,7 @@
 #include <unistd.h>
 
 #include "tests/lib/vhost_front.h"
+#include "tests/lib/vhost_liar.h"
 
 enum {
 	GUESTS_MAX = 64,
@@ -31,7 +37,8 @@ enum {
 	ETHERTYPE = 0x88b5, /* for experiments */
 	PAIR_RING = 256,
 	SETTLE_MS = 50, /* the agent may not have read our last message yet */
-	LATE_MS = 500,  /* at the end, for what is on its way */
+	BLOCK_MS = 2000,
+	LATE_MS = 500, /* at the end, for what is on its way */
 };
 
 struct frame {
@@ -69,6 +76,46 @@ socket_parse(const char *text)
 		exit(EXIT_FAILURE);
 	}
 	return c;
+}
+
+/* --- lies ------------------------------------------------------------------------------------- */
+
+/* Prints how often each was told; the names given, or all. */
+static int
+lie(unsigned int n, char **sockets, const char *only)
+{
+	struct vhost_front_config c = socket_parse(sockets[0]);
+	const char *comma = "";
+
+	printf("{");
+	for (enum lie l = 0; l < LIES && !over; l++) {
+		unsigned int told = 0;
+
+		if (only != NULL && strcmp(only, vhost_lie_name(l)) != 0)
+			continue;
+		for (unsigned int i = 0; i < n && !over; i++)
+			told += vhost_lie_tell(&c, l, i);
+		printf("%s\"%s\":%u", comma, vhost_lie_name(l), told);
+		comma = ",";
+	}
+	printf("}\n");
+	return EXIT_SUCCESS;
+}
+
+/* Again and again, until it is told to stop. */
+static int
+block(char **sockets)
+{
+	struct vhost_front_config c = socket_parse(sockets[0]);
+	unsigned int times = 0;
+
+	while (!over)
+		if (vhost_lie_block(&c, BLOCK_MS) == 0)
+			times++;
+		else
+			usleep(10000);
+	printf("{\"blocked\":%u}\n", times);
+	return EXIT_SUCCESS;
 }
 
 static void
@@ -200,6 +247,7 @@ storm(unsigned int seed, char **sockets, unsigned int n)
 /* --- pair ------------------------------------------------------------------------------------- */
 
 struct pair {
+	unsigned int first; /* MAC's last byte of who sends; the next one receives */
 	struct vhost_front *guest[2];
 	uint64_t connections;
 	uint64_t sent, received, lost, doubled, refused;
@@ -254,7 +302,7 @@ pair_send(struct pair *p)
 {
 	uint8_t bytes[FRAME_MIN] = {0};
 
-	frame_fill((struct frame *)bytes, 1, 2, p->sent);
+	frame_fill((struct frame *)bytes, p->first, p->first + 1, p->sent);
 	if (vhost_front_send(p->guest[0], 0, bytes, sizeof(bytes), NULL) == 0)
 		p->sent++;
 	else
@@ -262,11 +310,12 @@ pair_send(struct pair *p)
 }
 
 static int
-pair(uint64_t interval_ns, char **sockets)
+pair(uint64_t interval_ns, char **sockets, unsigned int first)
 {
 	static struct pair p;
 	uint64_t due, end;
 
+	p.first = first;
 	for (int i = 0; i < 2; i++) {
 		struct vhost_front_config c = socket_parse(sockets[i]);
 
@@ -301,6 +350,33 @@ pair(uint64_t interval_ns, char **sockets)
 	return EXIT_SUCCESS;
 }
 
+/* --- flood ------------------------------------------------------------------------------------ */
+
+static int
+flood(unsigned int number, unsigned int to, const char *socket)
+{
+	struct vhost_front_config c = socket_parse(socket);
+	uint8_t bytes[FRAME_MIN] = {0};
+	struct vhost_front *f;
+	uint64_t sent = 0;
+
+	c.ring_size = PAIR_RING;
+	if (vhost_front_create(&c, &f) < 0)
+		return EXIT_FAILURE;
+	while (!over && (vhost_front_connect(f, CONNECT_MS) < 0 || vhost_front_start(f) < 0))
+		usleep(1000);
+	while (!over) {
+		frame_fill((struct frame *)bytes, number, to, sent);
+		if (vhost_front_send(f, 0, bytes, sizeof(bytes), NULL) == 0)
+			sent++;
+		else
+			usleep(100);
+	}
+	vhost_front_destroy(f);
+	printf("{\"sent\":%" PRIu64 "}\n", sent);
+	return EXIT_SUCCESS;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -311,8 +387,16 @@ main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	if (argc >= 4 && argc - 3 <= GUESTS_MAX && strcmp(argv[1], "storm") == 0)
 		return storm((unsigned int)atoi(argv[2]), &argv[3], (unsigned int)argc - 3);
-	if (argc == 5 && strcmp(argv[1], "pair") == 0)
-		return pair(strtoull(argv[2], NULL, 10) * 1000, &argv[3]);
-	fprintf(stderr, "usage: vhost-guests storm SEED SOCKET... | pair US SOCKET SOCKET\n");
+	if ((argc == 5 || argc == 6) && strcmp(argv[1], "pair") == 0)
+		return pair(strtoull(argv[2], NULL, 10) * 1000, &argv[3],
+			    argc == 6 ? (unsigned int)atoi(argv[5]) : 1);
+	if (argc == 5 && strcmp(argv[1], "flood") == 0)
+		return flood((unsigned int)atoi(argv[2]), (unsigned int)atoi(argv[3]), argv[4]);
+	if ((argc == 4 || argc == 5) && strcmp(argv[1], "lie") == 0)
+		return lie((unsigned int)atoi(argv[2]), &argv[3], argv[4]);
+	if (argc == 3 && strcmp(argv[1], "block") == 0)
+		return block(&argv[2]);
+	fprintf(stderr, "usage: vhost-guests lie N SOCKET [LIE] | block SOCKET | storm SEED "
+			"SOCKET... | pair US SOCKET SOCKET\n");
 	return EXIT_FAILURE;
 }

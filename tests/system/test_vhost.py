@@ -7,102 +7,16 @@ VHOST_KILLS=N sets how often the agent is killed (the suite's own number is smal
 """
 
 import collections
-import json
 import os
 import random
-import re
-import subprocess
 import time
 
-from lab import REPO, LabError, mac, until
+from lab import until
 from runner import test
+from vhost_lab import agent, guests, heap, is_ready, no_files_left, result, router, sound
 
 KILLS = int(os.environ.get("VHOST_KILLS", "40"))
 GUESTS = 6
-
-
-def programs(r):
-    """Builds what only these tests need, where the router's programs are."""
-    flavour = os.path.dirname(r.bin_dir)
-    subprocess.run(
-        ["make", "-s", "-C", REPO, "-f", "tests/lib/programs.mk", f"BUILD={os.path.dirname(flavour)}",
-         f"FLAVOUR={os.path.basename(flavour)}", "test-programs"],
-        stdin=subprocess.DEVNULL, check=True, timeout=120,
-    )  # fmt: skip
-
-
-def router(t, n, servers=lambda g: True, **options):
-    """A router with 2 agents' places and n bridged guests on agent 0; and their sockets."""
-    r = t.router(conf={"agents": 2}, **options)
-    programs(r)
-    r.start_all()
-    sockets = []
-    for g in range(1, n + 1):
-        path = os.path.join(r.dir, f"guest{g}.sock")
-        slot = str(r.slots[g % len(r.slots)]).partition("@")[0]
-        server = "" if servers(g) else " vhost.server=true"
-        r.vrctl(f"vif add id={g} name=g{g} type=virtual vrf=1 vhost.path={path} vhost.agent=0 "
-                f"vhost.queues=2 vhost.slot={slot}{server}")
-        r.vrctl(f"nexthop add id={g} type=encap vrf=1 vif={g}")
-        r.vrctl(f"bridge add vrf=1 mac={mac(g)} nexthop={g}")
-        sockets.append(("s:" if servers(g) else "c:") + path)
-    return r, sockets
-
-
-def agent(r):
-    return r.start("vr-vhost", "--agent", "0")
-
-
-def is_ready(r, pid):
-    return any(p.get("pid") == pid and p["state"].lower() == "ready" for p in r.ask("process list"))
-
-
-def guests(t, r, *args):
-    return t.lab.popen([r.program("vhost-guests"), *map(str, args)], stdout=subprocess.PIPE, text=True)
-
-
-def result(child):
-    child.terminate()
-    out, _ = child.communicate(timeout=30)
-    return json.loads(out.splitlines()[-1])
-
-
-def heap(r):
-    """How much of the shared heap is in use; asking is also an attach."""
-    done = r.run("vr-heap", "--agent", "1")
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
-
-
-def left_files(r):
-    """EAL's files of processes that are no more."""
-    living = {str(pid) for pid, _ in r.pids()}
-    found = set()
-    for _, _, names in os.walk(r.run_dir):
-        for name in names:
-            of = re.match(r"fbarray_.*_(\d+)$|mp_socket_(\d+)_", name)
-            if of and not living & set(of.groups()):
-                found.add(name)
-    return found
-
-
-def sound(r, what):
-    """No mbuf is lost or has two owners; asked again when somebody had no CPU to stand still."""
-
-    def ask():
-        pools = json.loads(r.vrctl_run("--json", "mempool", "audit").stdout or "[]")
-        return pools[0] if pools and pools[0]["unpaused"] == 0 else None
-
-    audit = until(ask, 10, f"{what}: an audit while all stand still")
-    assert audit["unaccounted"] == 0 and audit["twice"] == 0, f"{what}: {audit}"
-    return audit
-
-
-def no_files_left(r):
-    try:
-        until(lambda: not left_files(r), 2, "files of dead processes are removed")
-    except LabError as e:
-        raise LabError(f"{e}: {sorted(left_files(r))}") from None
 
 
 @test
