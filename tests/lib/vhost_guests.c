@@ -5,10 +5,9 @@
  *
  *   vhost-guests storm SEED SOCKET...   each guest connects, goes some random way towards running
  *                                       queues, perhaps sends and receives, and is gone again
- *   vhost-guests flood N TO SOCKET      guest N sends to guest TO as fast as it can, and reads nothing
- *   vhost-guests pair US SOCKET SOCKET [FIRST]
- *                                       guest FIRST (1) sends a numbered frame to the next every US
- *                                       microseconds, and both reconnect when the agent dies
+ *   vhost-guests flood N TO SOCKET      guest N sends to guest TO as fast as it can, and reads
+ * nothing vhost-guests pair US SOCKET SOCKET [FIRST] guest FIRST (1) sends a numbered frame to the
+ * next every US microseconds, and both reconnect when the agent dies
  *
  *   vhost-guests lie N SOCKET [LIE]     tells each lie (vhost_lies.def), or one of them, N times
  *   vhost-guests block SOCKET           lets the agent block, again and again

@@ -358,9 +358,9 @@ vhost_lie_block(const struct vhost_front_config *config, int ms)
 	}
 	usleep(50000);
 	fd = vhost_front_call_fd(f, 1);
-	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK);
 	(void)!read(fd, &(uint64_t){0}, sizeof(uint64_t));
 	(void)!write(fd, &(uint64_t){UINT64_MAX - 1}, sizeof(uint64_t));
+	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK);
 	vhost_front_ring(f, 1)->avail->flags = 0; /* wants to be told what is used */
 	vhost_front_send(f, 0, frame, sizeof(frame), NULL);
 	for (; ms > 0 && vhost_front_connected(f); ms--)
