@@ -25,6 +25,17 @@ process_role_name(enum process_role role)
 }
 
 void
+process_died(struct process *p, uint64_t now_ms)
+{
+	if (p->died_ms != 0) {
+		p->earlier_deaths_ms[2] = p->earlier_deaths_ms[1];
+		p->earlier_deaths_ms[1] = p->earlier_deaths_ms[0];
+		p->earlier_deaths_ms[0] = p->died_ms;
+	}
+	p->died_ms = now_ms;
+}
+
+void
 processes_init(struct processes *t)
 {
 	t->n = PROCESSES_MAX;

@@ -59,7 +59,8 @@ struct process {
 	uint64_t died_ms;            /* Unix time, 0: never */
 	uint64_t death_repaired_us;  /* from the pidfd's word to the repaired hand */
 	uint64_t death_recovered_us; /* from the pidfd's word to the first loop of the successor */
-	uint64_t reserved[4];
+	uint64_t earlier_deaths_ms[3]; /* Unix time, the latest first; 0: none */
+	uint64_t reserved;
 };
 
 /* Shared (region). */
@@ -69,6 +70,12 @@ struct processes {
 	uint32_t reserved[14];
 	struct process p[PROCESSES_MAX];
 };
+
+/*
+ * Primary: notes the time of a death. If it dies itself meanwhile, a death may be missing or be told
+ * twice, to people only.
+ */
+void process_died(struct process *p, uint64_t now_ms);
 
 /* Primary, on zeroed memory. */
 void processes_init(struct processes *t);

@@ -13,6 +13,7 @@
 #include "common/slot.h"
 #include "ctl/call.h"
 #include "ctl/ctl.h"
+#include "ctl/rates.h"
 
 #define PORT_KIND(NAME, name, text) \
 	_Static_assert((int)VROUTER__PORT__KIND__##NAME == PORT_##NAME + 1, name);
@@ -34,14 +35,26 @@ describe_vif(const struct ctl *ctl, const struct port *p, Vrouter__Port *m)
 {
 	int64_t vif = vif_of(ctl, p);
 	struct vif_counters sum;
+	struct port_rates rates;
+	int top = 0;
 
 	if (vif < 0)
 		return;
+	rates = rates_of_vif(ctl->rates, (uint32_t)vif);
 	tables_count_vif(&ctl->tables, (uint32_t)vif, &sum);
 	m->has_vif_case = VROUTER__PORT__HAS_VIF_VIF;
 	m->vif = (uint32_t)vif;
 	m->rx_packets = sum.rx_packets;
 	m->tx_packets = sum.tx_packets;
+	m->rx_packets_per_second = rates.rx_packets_per_second;
+	m->tx_packets_per_second = rates.tx_packets_per_second;
+	for (int i = 0; i < DROPS; i++) {
+		m->drops += sum.drops[i];
+		if (sum.drops[i] > sum.drops[top])
+			top = i;
+	}
+	if (m->drops != 0)
+		m->top_drop = (char *)(uintptr_t)drop_name((enum drop)top);
 }
 
 static void

@@ -4,11 +4,25 @@
 
 #include <errno.h>
 
+#include "common/conf.h"
+#include "common/counters.h"
+#include "common/drop_log.h"
 #include "common/slot.h"
 #include "ctl/call.h"
 #include "ctl/ctl.h"
 #include "ctl/describe.h"
 #include "ctl/rates.h"
+
+/* What all others could not put into their rings to it. */
+static uint64_t
+rx_drops(const struct tables *t, uint32_t index)
+{
+	uint64_t n = 0;
+
+	for (uint32_t hand = 0; hand < t->counters->slots; hand++)
+		n += __atomic_load_n(&t->drop_log[hand].ring_full[index], __ATOMIC_RELAXED);
+	return n;
+}
 
 static void
 describe_slot(const struct ctl *ctl, const void *entry, struct call *call)
@@ -32,6 +46,9 @@ describe_slot(const struct ctl *ctl, const void *entry, struct call *call)
 	m.restarts = s->restarts;
 	m.generation = s->generation;
 	m.quarantined = s->quarantined;
+	m.rx_drops = rx_drops(&ctl->tables, (uint32_t)(s - ctl->tables.slots->s));
+	m.ring_max = rates.ring_max;
+	m.ring_size = (uint32_t)ctl->conf->ring_size;
 	call_object(call, &m.base);
 }
 

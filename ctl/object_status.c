@@ -7,6 +7,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <time.h>
 
 #include <rte_mempool.h>
 
@@ -24,12 +25,7 @@
 #include "ctl/rates.h"
 #include "ctl/table.h"
 
-enum {
-	REASONS_MAX = 32,
-	POOL_FULL_PERCENT = 90,
-	TABLE_FULL_PERCENT = 95,
-	RESTARTS_PER_MINUTE_MAX = 3,
-};
+enum { REASONS_MAX = 32, MINUTE_MS = 60000 };
 
 struct judgement {
 	uint32_t n;
@@ -48,23 +44,54 @@ blame(struct judgement *j, const char *fmt, ...)
 	va_end(ap);
 }
 
-/* Slots have reasons of their own, so their processes are not named again. */
+static uint64_t
+now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+static uint32_t
+deaths_in_a_minute(const struct process *p, uint64_t now)
+{
+	uint32_t n = p->died_ms != 0 && now - p->died_ms < MINUTE_MS;
+
+	for (size_t i = 0; i < RTE_DIM(p->earlier_deaths_ms); i++)
+		n += p->earlier_deaths_ms[i] != 0 && now - p->earlier_deaths_ms[i] < MINUTE_MS;
+	return n;
+}
+
+static void
+judge_process(const struct ctl *ctl, const struct process *p, struct judgement *j)
+{
+	uint32_t deaths = deaths_in_a_minute(p, now_ms());
+	char name[256], why[96];
+
+	describe_process_name(ctl->tables.slots, p, name, sizeof(name));
+	if (p->state == PROCESS_DEAD && p->role != ROLE_CTL) {
+		describe_why(p, why, sizeof(why));
+		blame(j, "process %.80s dead: %.60s", name, why);
+	}
+	if (deaths >= ctl->conf->warn_restarts)
+		blame(j, "process %.80s ended %u times in 60 s", name, deaths);
+}
+
+/* Slots have reasons of their own, so the processes that animate them are not named again. */
 static void
 judge_processes(const struct ctl *ctl, struct judgement *j)
 {
 	const struct processes *t = ctl->tables.processes;
-	char name[256];
 
 	if (!primary_connected(ctl->primary))
 		blame(j, "there is no primary: nothing can be repaired, no port be added");
 	for (uint32_t i = 0; i < t->n; i++) {
 		const struct process *p = &t->p[i];
 
-		if (p->state != PROCESS_DEAD || p->slots != 0 || p->role >= ROLES ||
-		    p->role == ROLE_PRIMARY || p->role == ROLE_CTL)
-			continue;
-		describe_process_name(ctl->tables.slots, p, name, sizeof(name));
-		blame(j, "process %s is gone", name);
+		if (p->role == ROLE_CTL || p->role == ROLE_VHOST ||
+		    (p->role == ROLE_FWD && p->slots == 0))
+			judge_process(ctl, p, j);
 	}
 }
 
@@ -81,9 +108,30 @@ judge_slots(const struct ctl *ctl, struct judgement *j)
 			blame(j, "slot %u has no process", s->id);
 		else if (rates.known && !rates.moving)
 			blame(j, "slot %u stands still", s->id);
-		if (rates.restarts_per_minute >= RESTARTS_PER_MINUTE_MAX)
+		if (rates.restarts_per_minute >= ctl->conf->warn_restarts)
 			blame(j, "slot %u restarted %u times in 60 s", s->id,
 			      rates.restarts_per_minute);
+		if ((uint64_t)rates.ring_max * 100 >= ctl->conf->ring_size * ctl->conf->warn_ring)
+			blame(j, "a ring to slot %u was %llu %% full", s->id,
+			      (unsigned long long)(rates.ring_max * 100 / ctl->conf->ring_size));
+	}
+}
+
+/* An agent that is dead is named among the processes. */
+static void
+judge_agents(const struct ctl *ctl, struct judgement *j)
+{
+	const struct slots *agents = ctl->tables.agents;
+	const struct processes *t = ctl->tables.processes;
+
+	for (uint32_t i = 0; i < t->n; i++) {
+		const struct process *p = &t->p[i];
+
+		if (p->role != ROLE_VHOST || p->state != PROCESS_READY)
+			continue;
+		for (uint32_t a = 0; a < agents->n && a < AGENTS_MAX; a++)
+			if ((p->slots >> a & 1) != 0 && !rates_agent_moves(ctl->rates, a))
+				blame(j, "agent %u stands still", a);
 	}
 }
 
@@ -100,7 +148,7 @@ judge_tables(const struct ctl *ctl, struct judgement *j)
 		struct table_use use = table_use(&ctl->tables, names[i]);
 
 		if (use.counted && use.fills && use.size > 0 &&
-		    use.used * 100 >= use.size * TABLE_FULL_PERCENT)
+		    use.used * 100 >= use.size * ctl->conf->warn_table)
 			blame(j, "table %s is %llu %% full", names[i],
 			      (unsigned long long)(use.used * 100 / use.size));
 	}
@@ -113,7 +161,7 @@ judge_pools(const struct ctl *ctl, struct judgement *j)
 		const struct rte_mempool *pool = ctl->handshake->pools[i];
 		uint32_t used = pool->size - rte_mempool_avail_count(pool);
 
-		if ((uint64_t)used * 100 >= (uint64_t)pool->size * POOL_FULL_PERCENT)
+		if ((uint64_t)used * 100 >= (uint64_t)pool->size * ctl->conf->warn_pool)
 			blame(j, "pool %s is %u %% used", pool->name,
 			      (uint32_t)((uint64_t)used * 100 / pool->size));
 	}
@@ -129,7 +177,7 @@ judge_ports(const struct ctl *ctl, struct judgement *j)
 		const struct port *p = &t->p[i];
 
 		if (p->state == PORT_ACTIVE && p->kind == PORT_DEVICE && !p->link_up)
-			blame(j, "port %s has no link", p->name);
+			blame(j, "port %s link down", p->name);
 		else if (p->state == PORT_REMOVING)
 			blame(j, "port %s is still being removed", p->name);
 	}
@@ -146,6 +194,7 @@ status_get(struct ctl *ctl, const ProtobufCMessage *object, struct call *call)
 	(void)object;
 	judge_processes(ctl, &j);
 	judge_slots(ctl, &j);
+	judge_agents(ctl, &j);
 	judge_pools(ctl, &j);
 	judge_tables(ctl, &j);
 	judge_ports(ctl, &j);

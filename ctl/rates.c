@@ -1,19 +1,30 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What slots did in the last second; see rates.h. vr-ctl's main thread only. */
+/* What slots, agents and ports did in the last second; see rates.h. vr-ctl's main thread only. */
 #include "ctl/rates.h"
 
 #include <event2/event.h>
 #include <stdlib.h>
 #include <time.h>
 
+#include "common/counters.h"
+#include "common/idtab.h"
 #include "common/slot.h"
+#include "common/vif.h"
 #include "ctl/ctl.h"
 
-enum { MINUTE = 60 };
+/* An agent is not supervised by its heart, so it is given some time. */
+enum { MINUTE = 60, STILL_SECONDS = 3 };
 
 /* A slot's counters at one moment. */
 struct reading {
 	uint64_t beat, packets, busy_tsc, idle_tsc;
+};
+
+/* A vif's counters at one moment, and what they rose by. */
+struct vif_reading {
+	uint64_t rx_packets, tx_packets;
+	bool known;
+	struct port_rates rates;
 };
 
 struct rates {
@@ -24,6 +35,10 @@ struct rates {
 	struct reading last[SLOTS_MAX];
 	struct slot_rates rates[SLOTS_MAX];
 	uint32_t restarts[SLOTS_MAX][MINUTE]; /* a reading for each of the last seconds */
+	uint32_t ring_max[SLOTS_MAX][MINUTE];
+	uint64_t agent_beats[AGENTS_MAX];
+	uint8_t agent_still[AGENTS_MAX]; /* seconds that its heart stood still */
+	struct vif_reading *vifs;        /* by id */
 };
 
 static uint64_t
@@ -51,6 +66,76 @@ difference(const struct reading *was, const struct reading *is, uint64_t ns)
 	return r;
 }
 
+/* What a slot found in its rings in the last second; it begins anew then. */
+static uint32_t
+read_ring_max(struct rates *r, uint32_t i)
+{
+	struct slot *s = &r->ctl->tables.slots->s[i];
+	uint32_t era = s->ring_era, most = 0;
+
+	r->ring_max[i][r->ticks % MINUTE] =
+	    __atomic_load_n(&s->ring_max_era, __ATOMIC_RELAXED) == era
+		? __atomic_load_n(&s->ring_max, __ATOMIC_RELAXED)
+		: 0;
+	__atomic_store_n(&s->ring_era, era + 1, __ATOMIC_RELAXED);
+	for (int j = 0; j < MINUTE; j++)
+		most = r->ring_max[i][j] > most ? r->ring_max[i][j] : most;
+	return most;
+}
+
+static void
+read_agents(struct rates *r)
+{
+	const struct slots *agents = r->ctl->tables.agents;
+
+	for (uint32_t i = 0; i < agents->n && i < AGENTS_MAX; i++) {
+		uint64_t beat = __atomic_load_n(&agents->s[i].beat, __ATOMIC_RELAXED);
+
+		if (beat != r->agent_beats[i] || r->ticks == 0)
+			r->agent_still[i] = 0;
+		else if (r->agent_still[i] < UINT8_MAX)
+			r->agent_still[i]++;
+		r->agent_beats[i] = beat;
+	}
+}
+
+static uint64_t
+per_second(uint64_t was, uint64_t is, uint64_t ns)
+{
+	return is > was && ns != 0 ? (uint64_t)((double)(is - was) * 1e9 / (double)ns) : 0;
+}
+
+/* Only those with a port; of the counters, the first line alone is looked at. */
+static void
+read_vifs(struct rates *r, uint64_t ns)
+{
+	const struct tables *t = &r->ctl->tables;
+
+	for (uint32_t id = 0; id < t->vifs->ids; id++) {
+		const struct vif *vif = vif_lookup(t->vifs, id);
+		struct vif_reading *v = &r->vifs[id];
+		uint64_t rx = 0, tx = 0;
+
+		if (vif == NULL || vif->port < 0) {
+			v->known = false;
+			v->rates = (struct port_rates){0, 0};
+			continue;
+		}
+		for (uint32_t hand = 0; hand < t->counters->slots; hand++) {
+			const struct vif_counters *c = counters_at(t->counters, hand, id);
+
+			rx += __atomic_load_n(&c->rx_packets, __ATOMIC_RELAXED);
+			tx += __atomic_load_n(&c->tx_packets, __ATOMIC_RELAXED);
+		}
+		if (v->known)
+			v->rates = (struct port_rates){per_second(v->rx_packets, rx, ns),
+						       per_second(v->tx_packets, tx, ns)};
+		v->rx_packets = rx;
+		v->tx_packets = tx;
+		v->known = true;
+	}
+}
+
 static void
 on_tick(evutil_socket_t fd, short what, void *arg)
 {
@@ -71,9 +156,12 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 		else
 			r->rates[i] = difference(&r->last[i], &is, now - r->time_ns);
 		r->rates[i].restarts_per_minute = s->restarts - *oldest;
+		r->rates[i].ring_max = read_ring_max(r, i);
 		*oldest = s->restarts;
 		r->last[i] = is;
 	}
+	read_agents(r);
+	read_vifs(r, now - r->time_ns);
 	r->time_ns = now;
 	r->ticks++;
 }
@@ -87,8 +175,14 @@ rates_create(struct ctl *ctl)
 	if (r == NULL)
 		return NULL;
 	r->ctl = ctl;
+	r->vifs = calloc(ctl->tables.vifs->ids, sizeof(*r->vifs));
+	if (r->vifs == NULL) {
+		free(r);
+		return NULL;
+	}
 	r->tick = event_new(ctl->base, -1, EV_PERSIST, on_tick, r);
 	if (r->tick == NULL) {
+		free(r->vifs);
 		free(r);
 		return NULL;
 	}
@@ -103,6 +197,7 @@ rates_destroy(struct rates *r)
 	if (r == NULL)
 		return;
 	event_free(r->tick);
+	free(r->vifs);
 	free(r);
 }
 
@@ -110,4 +205,16 @@ struct slot_rates
 rates_of_slot(const struct rates *r, uint32_t slot)
 {
 	return r->rates[slot];
+}
+
+bool
+rates_agent_moves(const struct rates *r, uint32_t agent)
+{
+	return r->agent_still[agent] < STILL_SECONDS;
+}
+
+struct port_rates
+rates_of_vif(const struct rates *r, uint32_t vif)
+{
+	return r->vifs[vif].rates;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What slots did in the last second: their counters are read every second, and the difference is
- * kept for `slot` and `status`. Main thread only.
+ * What slots, agents and ports did in the last second: their counters are read every second, and
+ * the difference is kept for `slot`, `port` and `status`. Main thread only.
  */
 #ifndef CTL_RATES_H
 #define CTL_RATES_H
@@ -19,6 +19,12 @@ struct slot_rates {
 	uint32_t cycles_per_packet;
 	uint64_t packets_per_second;
 	uint32_t restarts_per_minute;
+	uint32_t ring_max; /* packets in one ring to it, in the last minute */
+};
+
+struct port_rates {
+	uint64_t rx_packets_per_second;
+	uint64_t tx_packets_per_second;
 };
 
 /* Reads from now on; NULL when out of memory. */
@@ -27,5 +33,9 @@ void rates_destroy(struct rates *r); /* NULL is fine */
 
 /* 'slot' is an index. */
 struct slot_rates rates_of_slot(const struct rates *r, uint32_t slot);
+/* The heart of agent number 'agent' beats, or nothing is known of it yet. */
+bool rates_agent_moves(const struct rates *r, uint32_t agent);
+/* Of the vif's port. */
+struct port_rates rates_of_vif(const struct rates *r, uint32_t vif);
 
 #endif

@@ -12,7 +12,6 @@
 #include "ctl/cli/fields.h"
 #include "ctl/cli/filter.h"
 #include "ctl/cli/message.h"
-#include "ctl/cli/sampler.h"
 #include "ctl/cli/text_table.h"
 #include "ctl/cli/vrctl.h"
 #include "ctl/cli/words.h"
@@ -222,10 +221,10 @@ print_processes(const struct vrctl *v, const struct objects *o)
 static void
 print_slots(const struct vrctl *v, const struct objects *o)
 {
-	static const char *const titles[] = {
-	    "SLOT",          "PID",     "CORE",     "BUSY",        "PACKETS/S",
-	    "CYCLES/PACKET", "PACKETS", "RESTARTS", "QUARANTINED", NULL};
-	struct text_table *t = table(titles, "nnnnnnnnn");
+	static const char *const titles[] = {"SLOT",     "PID",           "CORE",     "BUSY",
+					     "MPPS",     "CYCLES/PACKET", "RX DROPS", "RING MAX",
+					     "RESTARTS", "QUARANTINED",   NULL};
+	struct text_table *t = table(titles, "nnnnnnnnnn");
 
 	for (size_t i = 0; t != NULL && i < o->n; i++) {
 		const Vrouter__Slot *s = o->list[i]->slot;
@@ -234,9 +233,10 @@ print_slots(const struct vrctl *v, const struct objects *o)
 		text_table_cellf(t, s->pid != 0 ? "%u" : "-", s->pid);
 		text_table_cellf(t, s->core >= 0 ? "%d" : "any", s->core);
 		text_table_cellf(t, "%u %%", s->busy_percent);
-		text_table_cellf(t, "%" PRIu64, s->packets_per_second);
+		text_table_cellf(t, "%.3f", (double)s->packets_per_second / 1e6);
 		text_table_cellf(t, s->cycles_per_packet != 0 ? "%u" : "-", s->cycles_per_packet);
-		text_table_cellf(t, "%" PRIu64, s->packets);
+		text_table_cellf(t, "%" PRIu64, s->rx_drops);
+		text_table_cellf(t, "%u/%u", s->ring_max, s->ring_size);
 		text_table_cellf(t, "%u", s->restarts);
 		text_table_cellf(t, "%" PRIu64, s->quarantined);
 	}
@@ -270,23 +270,12 @@ print_tables(const struct vrctl *v, const struct objects *tables, const struct o
 	finish(v, t, tables->n);
 }
 
-/* A counter, and how fast it rises if we look again and again. */
-static void
-cell_counter(const struct vrctl *v, struct text_table *t, uint64_t key, uint64_t value)
-{
-	text_table_cellf(t, "%" PRIu64, value);
-	if (v->sampler != NULL)
-		text_table_rate(t, sampler_rate(v->sampler, key, value));
-}
-
 static void
 print_ports(const struct vrctl *v, const struct objects *o)
 {
-	static const char *const once[] = {"PORT",       "KIND",       "LINK", "VIF",
-					   "RX PACKETS", "TX PACKETS", NULL};
-	static const char *const watched[] = {"PORT", "KIND",       "LINK", "VIF", "RX PACKETS",
-					      "/S",   "TX PACKETS", "/S",   NULL};
-	struct text_table *t = table(v->sampler != NULL ? watched : once, "tttnnnnn");
+	static const char *const titles[] = {"PORT", "KIND", "LINK",  "VIF",      "RX/S", "TX/S",
+					     "RX",   "TX",   "DROPS", "MOST FOR", NULL};
+	struct text_table *t = table(titles, "tttnnnnnnt");
 
 	for (size_t i = 0; t != NULL && i < o->n; i++) {
 		const Vrouter__Port *p = o->list[i]->port;
@@ -299,8 +288,12 @@ print_ports(const struct vrctl *v, const struct objects *o)
 			text_table_cell(t, p->link_up ? "up" : "down");
 		text_table_cellf(t, p->has_vif_case != 0 ? "%u" : "-",
 				 p->has_vif_case != 0 ? p->vif : 0);
-		cell_counter(v, t, fields_identity(&p->base) * 2, p->rx_packets);
-		cell_counter(v, t, fields_identity(&p->base) * 2 + 1, p->tx_packets);
+		text_table_cellf(t, "%" PRIu64, p->rx_packets_per_second);
+		text_table_cellf(t, "%" PRIu64, p->tx_packets_per_second);
+		text_table_cellf(t, "%" PRIu64, p->rx_packets);
+		text_table_cellf(t, "%" PRIu64, p->tx_packets);
+		text_table_cellf(t, "%" PRIu64, p->drops);
+		text_table_cell(t, *p->top_drop != '\0' ? p->top_drop : "-");
 	}
 	finish(v, t, o->n);
 }

@@ -48,3 +48,30 @@ def dropped_packets_are_remembered_when_their_worker_dies(t):
     r.wait_well()
     after = r.ask("drops --last reason=discard")
     assert all(p in after for p in before), (before, after)
+
+
+@test
+def status_tells_why_the_router_is_not_well(t):
+    r, a, b = t.pair()
+    a.ping(b)
+    first = r.vrctl("status").splitlines()[0]
+    assert first == "HEALTHY", first
+    slots = r.ask("slot list")
+    assert all(s["ring_size"] > 0 and s["ring_max"] <= s["ring_size"] for s in slots), slots
+
+    r.vrctl("nexthop add id=1 type=discard vrf=1")
+    r.vrctl("nexthop add id=2 type=discard vrf=1")
+    a.run("ping", "-c", "3", "-i", "0.01", "-W", "1", b.address)
+    ports = r.ask("port list")
+    assert any(p["drops"] > 0 and p["top_drop"] == "discard" for p in ports), ports
+    assert "discard" in r.vrctl("status")
+
+    for _ in range(3):
+        old = r.pids_of("vr-ctl")
+        r.kill(old[0])
+        until(lambda: r.pids_of("vr-ctl") not in ([], old), 20, "another vr-ctl")
+        until(lambda: r.vrctl_run("status").returncode in (0, 4), 20, "it answers")
+    done = r.vrctl_run("status")
+    assert done.returncode == 4, done
+    assert done.stdout.startswith("DEGRADED: ") and "process ctl ended 3 times in 60 s" in done.stdout, done.stdout
+    t.note(done.stdout.splitlines()[0])
