@@ -584,12 +584,17 @@ write_seed(const char *folder, const char *name, const uint8_t *content, size_t 
 static void
 write_seeds(const char *folder)
 {
+	/* Adds nexthop 1 and then deletes nexthop 2, which is not there: half of it may be done. */
+	static const uint8_t half[] = {0x22, 0x18, 0x0a, 0x0b, 0x08, 0x01, 0x12, 0x07, 0x8a,
+				       0x01, 0x04, 0x08, 0x01, 0x10, 0x01, 0x0a, 0x09, 0x08,
+				       0x03, 0x12, 0x05, 0x8a, 0x01, 0x02, 0x08, 0x02};
 	const ProtobufCEnumDescriptor *ops = &vrouter__op__descriptor;
 	static uint8_t content[8192], object[8192], change[8192], request[8192];
 	const struct object_info *kinds;
 	char name[64];
 	uint32_t n;
 
+	write_seed(folder, "batch-half", half, sizeof(half));
 	kinds = object_kinds(&n);
 	for (uint32_t i = 0; i < n; i++) {
 		for (unsigned int j = 0; j < ops->n_values; j++) {
