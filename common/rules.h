@@ -58,7 +58,8 @@ struct rules {
 	uint32_t capacity; /* rules */
 	/* vr-ctl */
 	uint32_t revision; /* never 0 */
-	uint32_t reserved[13];
+	uint32_t policed;  /* some vif or nexthop asks for flows, or did once */
+	uint32_t reserved[12];
 	/* from this struct */
 	uint64_t refs_at;   /* uint64_t[vifs]: number << 32 | first rule */
 	uint64_t owners_at; /* uint16_t[capacity]: whose each rule is */
@@ -76,6 +77,12 @@ static inline uint32_t
 rules_revision(const struct rules *t)
 {
 	return __atomic_load_n(&t->revision, __ATOMIC_ACQUIRE);
+}
+
+static inline bool
+rules_policed(const struct rules *t)
+{
+	return __atomic_load_n(&t->policed, __ATOMIC_RELAXED) != 0;
 }
 
 /* Whether the vif's list lets a flow with this key begin. A vif out of range allows everything. */
