@@ -614,17 +614,54 @@ cell_stage(struct bridge_writer *w, struct redo_writer *redo, uint32_t cell, uin
 	return rc;
 }
 
+/*
+ * As make_room_in(), for entries that the batch itself brings: the one that would stand in 'cell'
+ * will stand in its second bucket.
+ */
+static int
+make_room_staged(struct bridge_writer *w, struct redo_writer *redo, uint32_t bucket,
+		 uint32_t *cell)
+{
+	struct bridge *b = w->b;
+
+	for (uint32_t i = 0; i < BRIDGE_CELLS; i++) {
+		uint32_t from = bucket * BRIDGE_CELLS + i, to;
+		uint64_t key = key_staged(w, redo, from), h = hash(key);
+
+		if (!pinned(w, from) || *key_of(b, from) != 0)
+			continue;
+		*cell = from;
+		if (key == 0)
+			return 0;
+		if (first_bucket(h, b->n_buckets) != bucket)
+			continue;
+		to = cell_vacant(w, second_bucket(h, b->n_buckets));
+		if (to != NO_CELL)
+			return cell_stage(
+			    w, redo, to, key, redo_load(redo, value_of(b, from), sizeof(uint64_t)),
+			    w->owners != NULL
+				? (uint16_t)redo_load(redo, &w->owners[from], sizeof(uint16_t))
+				: 0);
+	}
+	return -ENOSPC;
+}
+
 static int
 cell_take_staged(struct bridge_writer *w, struct redo_writer *redo, uint64_t key, uint32_t *cell)
 {
 	struct bridge *b = w->b;
+	uint64_t h = hash(key);
 	int rc;
 
 	if ((int64_t)b->used + w->staged >= (int64_t)b->capacity) {
 		b->refused++;
 		return -ENOSPC;
 	}
-	rc = cell_take(w, hash(key), cell);
+	rc = cell_take(w, h, cell);
+	if (rc == -ENOSPC)
+		rc = make_room_staged(w, redo, first_bucket(h, b->n_buckets), cell);
+	if (rc == -ENOSPC)
+		rc = make_room_staged(w, redo, second_bucket(h, b->n_buckets), cell);
 	if (rc == -ENOSPC && redo_staged(redo) > 0)
 		return -E2BIG;
 	b->refused += rc == -ENOSPC;

@@ -286,6 +286,48 @@ a_log_that_is_not_ours_is_not_carried_out(void **state)
 	assert_int_equal(r.redo->committed, 0);
 }
 
+static void
+one_batch_fills_a_whole_bridge_table(void **state)
+{
+	enum { ENTRIES = 20000, LOG = 3 * ENTRIES };
+	size_t log = (redo_size(LOG) + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE;
+	size_t size = (log + bridge_size(ENTRIES) + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE;
+	char *base = aligned_alloc(CACHE_LINE, size);
+	struct bridge *b = (struct bridge *)(base + log);
+	struct bridge_key k = {.vrf = 1};
+	struct bridge_writer *bw;
+	struct redo_writer *w;
+	uint64_t value;
+
+	(void)state;
+	memset(base, 0, size);
+	redo_init((struct redo *)base, LOG);
+	bridge_init(b, ENTRIES);
+	w = redo_writer_create((struct redo *)base, base);
+	bw = bridge_writer_create(b, NULL);
+	for (uint32_t i = 0; i < ENTRIES; i++) {
+		memcpy(k.mac, &i, sizeof(i));
+		assert_int_equal(bridge_stage_set(bw, w, &k, i, 1), 0);
+		if (i % 7 == 0) { /* gone again, and back */
+			assert_int_equal(bridge_stage_del(bw, w, &k), 0);
+			assert_int_equal(bridge_stage_set(bw, w, &k, i, 1), 0);
+		}
+	}
+	k.vrf = 2;
+	assert_int_equal(bridge_stage_set(bw, w, &k, 1, 1), -ENOSPC);
+	k.vrf = 1;
+	redo_commit(w);
+	assert_int_equal(bridge_used(b), ENTRIES);
+	for (uint32_t i = 0; i < ENTRIES; i++) {
+		memcpy(k.mac, &i, sizeof(i));
+		assert_int_equal(bridge_lookup(b, &k, &value), 0);
+		assert_int_equal(value, i);
+	}
+	bridge_writer_destroy(bw);
+	redo_writer_destroy(w);
+	free(base);
+}
+
 int
 main(void)
 {
@@ -295,6 +337,7 @@ main(void)
 	    cmocka_unit_test(a_full_log_says_so_and_nothing_happened),
 	    cmocka_unit_test(what_a_batch_sets_twice_takes_one_entry),
 	    cmocka_unit_test(a_log_that_is_not_ours_is_not_carried_out),
+	    cmocka_unit_test(one_batch_fills_a_whole_bridge_table),
 	};
 
 	return cmocka_run_group_tests(tests, open_tables, close_tables);

@@ -42,7 +42,6 @@
 #include "common/port.h"
 #include "common/process.h"
 #include "common/route.h"
-#include "common/rules.h"
 #include "common/redo.h"
 #include "common/slot.h"
 #include "common/vif.h"

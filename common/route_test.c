@@ -735,7 +735,7 @@ routes_without_room_in_the_trie_wait_for_it(void **state)
 		model_set(&m, &k, 0);
 	}
 	assert_followed(&m);
-	lines_promised = 4;
+	lines_promised = 2;
 	batches_close();
 }
 

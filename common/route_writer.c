@@ -41,11 +41,11 @@ static uint32_t wide_from = 64;
 enum { WIDE_SHARE = 4, WIDE_RETRY = 64 };
 
 /*
- * Lines kept free for each change that is staged or behind. A new route takes at most a node and
- * two skips, and a node that grows takes what many routes had not: four are enough unless most
- * changes meet a node that is just full. If they all do, some routes wait: see route_follow().
+ * Lines kept free for each change that is staged or behind: what scattered host routes take. More
+ * are needed if most changes of a large batch meet a node that is just full, in a trie that is too;
+ * then some routes wait: see route_follow().
  */
-static uint32_t lines_promised = 4;
+static uint32_t lines_promised = 2;
 
 enum { SETTLED_FOLLOW = 64 };
 

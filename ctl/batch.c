@@ -145,19 +145,41 @@ name_change(struct batch *b, uint32_t i, int rc)
 	return r->code != 0 ? r->code : rc;
 }
 
+/* The first time. */
+static int
+check_change(struct batch *b, uint32_t i)
+{
+	struct batch_change *change = &b->changes[i];
+	struct refusal *r = call_refusal(b->call);
+	int rc;
+
+	if (change->info != NULL)
+		return 0;
+	rc = call_check_change(change, r);
+	if (rc == 0)
+		return 0;
+	r->change = i + 1;
+	if (change->object != NULL)
+		check_label(change->object, change->info->name, change->info->keys, r->object,
+			    sizeof(r->object));
+	change->info = NULL;
+	return rc;
+}
+
 static int
 stage_change(struct batch *b, uint32_t i)
 {
 	const struct batch_change *change = &b->changes[i];
-	object_change *changer = object_changer(change->info->kind, change->op);
 	struct change c = {.ctl = b->ctl,
 			   .refusal = call_refusal(b->call),
 			   .owner = b->owner,
 			   .port_left = -1,
 			   .port_moved = -1};
-	int rc;
+	int rc = check_change(b, i);
 
-	rc = changer(&c, change->object);
+	if (rc < 0)
+		return rc;
+	rc = object_changer(change->info->kind, change->op)(&c, change->object);
 	if (rc == 0)
 		rc = note_port(b, i, &c);
 	if (rc == 0 && c.port_missing && b->ports_made)

@@ -23,9 +23,10 @@
 struct batch;
 struct call;
 
-/* One change, already checked as far as its kind does not matter. */
+/* One change. Of a batch that a client sent it is only 'given', until it is staged. */
 struct batch_change {
-	const struct object_info *info;
+	const Vrouter__Change *given;
+	const struct object_info *info; /* NULL: not checked yet */
 	const ProtobufCMessage *object;
 	int op; /* ADD, SET or DEL, for which object_changer() has something */
 };

@@ -305,13 +305,14 @@ check_single(struct call *c)
 	change = malloc(sizeof(*change));
 	if (change == NULL)
 		return -ENOMEM;
-	*change = (struct batch_change){c->info, c->object, q->op};
+	*change = (struct batch_change){.info = c->info, .object = c->object, .op = q->op};
 	return make_batch(c, change, 1);
 }
 
-static int
-check_change(const Vrouter__Change *m, struct batch_change *change, struct refusal *r)
+int
+call_check_change(struct batch_change *change, struct refusal *r)
 {
+	const Vrouter__Change *m = change->given;
 	int rc;
 
 	if (m->base.n_unknown_fields != 0)
@@ -347,17 +348,8 @@ check_batch(struct call *c)
 	changes = calloc(m->n_changes + 1, sizeof(*changes));
 	if (changes == NULL)
 		return -ENOMEM;
-	for (size_t i = 0; i < m->n_changes; i++) {
-		rc = check_change(m->changes[i], &changes[i], r);
-		if (rc == 0)
-			continue;
-		r->change = (uint32_t)i + 1;
-		if (changes[i].object != NULL)
-			check_label(changes[i].object, changes[i].info->name, changes[i].info->keys,
-				    r->object, sizeof(r->object));
-		free(changes);
-		return rc;
-	}
+	for (size_t i = 0; i < m->n_changes; i++)
+		changes[i].given = m->changes[i];
 	return make_batch(c, changes, (uint32_t)m->n_changes);
 }
 

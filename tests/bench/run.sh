@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 #
 # Measures the cycles a packet costs, in our processes and in dpdk-testpmd, on
-# the same source and sink. For `make bench`, which gives VR_BUILD and the
+# the same source and sink; and the control API (case "control", control.py). For `make bench`, which gives VR_BUILD and the
 # variables that bench.py explains (CASES, JSON, DURATION, REPEAT, FLOWS).
 #
 # Works in a lab of its own, which is gone afterwards. Ends with 77 and a
@@ -16,6 +16,23 @@ hugepages_wanted=256 # for either contender
 
 need_root
 need_machine
+
+# The control API needs nothing but our programs.
+control=0
+case " ${CASES-} " in
+*" control "*)
+	control=1
+	CASES=$(echo " $CASES " | sed 's/ control / /; s/^ *//; s/ *$//')
+	export CASES
+	;;
+"  ") control=2 ;;
+esac
+if [ $control = 1 ] && [ -z "$CASES" ]; then
+	lab_open $hugepages_wanted
+	lab_run "$python" "$here/control.py"
+	exit
+fi
+
 packages_install dpdk
 
 # Needs headers that no package has, so it is made here and not with everything
@@ -32,3 +49,6 @@ lab_open $hugepages_wanted
 mkdir "$lab/plugins" && mount -t tmpfs -o mode=700 "${lab##*/}" "$lab/plugins" &&
 	cp "$build/bench/flowgen.so" "$lab/plugins" || die "cannot mount a tmpfs"
 lab_run "$python" "$here/bench.py"
+status=$?
+[ $control = 0 ] || lab_run "$python" "$here/control.py" || status=1
+exit $status
