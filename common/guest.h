@@ -44,9 +44,8 @@ struct guest_note {
 	uint32_t reserved1;
 	uint64_t connections; /* times its queues came to run */
 	uint64_t messages;    /* of vhost-user, received */
-	uint64_t kicks;       /* times the guest woke us, who poll */
 	uint64_t calls;       /* times we woke the guest */
-	uint64_t reserved2;
+	uint64_t reserved2[2];
 	uint16_t ring_size[GUEST_RINGS_MAX]; /* of virtqueue i, 0: not there */
 
 	/* who blames */

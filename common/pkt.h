@@ -10,8 +10,12 @@
 
 #include <rte_mbuf.h>
 
-/* What the receiver does: sends it to out_port; or treats it as received from in_port. */
-enum pkt_next { PKT_NEXT_TX, PKT_NEXT_INPUT };
+/* What the receiver does: sends it to out_port; treats it as received from in_port; or goes on at a
+ * stage. */
+enum pkt_next { PKT_NEXT_TX, PKT_NEXT_INPUT, PKT_NEXT_STAGE };
+
+/* Bits of 'kind'. */
+enum { PKT_INET = 1, PKT_INET6 = 2, PKT_ENCAPSULATED = 4 };
 
 struct pkt_meta {
 	uint32_t in_vif;
@@ -19,8 +23,15 @@ struct pkt_meta {
 	uint16_t next; /* enum pkt_next */
 	uint16_t out_port;
 	uint16_t in_port;
+	uint16_t stage; /* PKT_NEXT_STAGE: enum stage, and what the burst knows of the packet there */
+	uint32_t vrf;
+	uint32_t label;
+	uint32_t nexthop_id;
+	int32_t head; /* of the frame, from the mbuf's data */
+	uint32_t len;
+	uint16_t kind;
 	uint16_t reserved0;
-	uint32_t reserved[12];
+	uint32_t reserved[6];
 };
 _Static_assert(sizeof(struct pkt_meta) == 64, "pkt_meta: the mbuf's private area");
 

@@ -42,6 +42,7 @@
 #include "common/port.h"
 #include "common/process.h"
 #include "common/route.h"
+#include "common/rules.h"
 #include "common/redo.h"
 #include "common/slot.h"
 #include "common/vif.h"

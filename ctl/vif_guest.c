@@ -170,7 +170,6 @@ vif_guest_describe(const struct ctl *ctl, uint32_t index, struct vif_guest_view 
 	}
 	g->connections = note->connections;
 	g->messages = note->messages;
-	g->kicks = note->kicks;
 	g->calls = note->calls;
 	for (uint32_t i = 0; i < GUEST_OFFENCES; i++)
 		g->offences += note->offences[i];

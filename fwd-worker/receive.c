@@ -11,6 +11,7 @@
 
 #include "common/fault_point.h"
 #include "common/pkt.h"
+#include "fwd-worker/handoff.h"
 #include "fwd-worker/send.h"
 #include "fwd-worker/stage.h"
 
@@ -199,6 +200,8 @@ ring_run(struct worker *w, uint32_t n)
 		if (meta->next == PKT_NEXT_INPUT && meta->in_port < w->n_ports) {
 			len = run_length(w, i, n);
 			run_stages(w, meta->in_port, i, len);
+		} else if (meta->next == PKT_NEXT_STAGE) {
+			len = handoff_take(w, i, n);
 		} else if (meta->next == PKT_NEXT_TX) {
 			send_decided(w, h->rx[i]);
 		} else {

@@ -33,7 +33,7 @@ send_to_ring(struct worker *w, uint16_t group)
 {
 	struct hand *h = w->hand;
 	struct hand_group *g = &h->groups[group];
-	struct rte_ring *ring = w->tx[g->port].ring;
+	struct rte_ring *ring = g->port == HANDOFF_PORT ? w->mesh[g->ring] : w->tx[g->port].ring;
 	uint32_t n;
 
 	h->ring_tail = ring->prod.tail;
@@ -103,6 +103,12 @@ send_to_tap(struct worker *w, uint16_t group)
 	FAULT_POINT("send-tap-listed");
 }
 
+static enum tx_way
+way_of(const struct worker *w, const struct hand_group *g)
+{
+	return g->port == HANDOFF_PORT ? TX_MESH : (enum tx_way)w->tx[g->port].way;
+}
+
 void
 send_groups(struct worker *w, uint16_t n_rx)
 {
@@ -114,7 +120,7 @@ send_groups(struct worker *w, uint16_t n_rx)
 	hand_tx(h);
 	FAULT_POINT("send-tx");
 	for (uint32_t g = 0; g < h->n_groups; g++) {
-		switch ((enum tx_way)w->tx[h->groups[g].port].way) {
+		switch (way_of(w, &h->groups[g])) {
 		case TX_TAP:
 			send_to_tap(w, (uint16_t)g);
 			break;

@@ -247,6 +247,8 @@ rings_find(struct worker *w)
 	for (uint32_t from = 0; from < w->handshake->n_hands; from++) {
 		struct rte_ring *ring = handshake_ring(w->handshake, from, w->slot_index);
 
+		if (from < SLOTS_MAX && from < w->handshake->n_slots)
+			w->mesh[from] = handshake_ring(w->handshake, w->slot_index, from);
 		if (ring != NULL)
 			w->rings[w->n_rings++] =
 			    (struct rx_ring){.ring = ring, .from = (uint16_t)from};
@@ -353,6 +355,8 @@ worker_fill(struct slot_thread *st)
 	w->nexthops = region_table(r, "nexthop");
 	w->bridge = region_table(r, "bridge");
 	w->routes = region_table(r, "route");
+	w->rules = region_table(r, "rules");
+	w->flows = region_table(r, "flow");
 	w->counters = region_table(r, "counters");
 	w->count = counters_at(w->counters, w->slot_index, 0);
 	w->no_vif = w->counters->vifs - 1;

@@ -150,12 +150,18 @@ drop_pending(struct worker *w)
 void
 stages_run(struct worker *w)
 {
+	stages_run_from(w, (enum stage)0);
+}
+
+void
+stages_run_from(struct worker *w, enum stage from)
+{
 	struct burst *b = &w->burst;
 	uint32_t last = 0, returns = 0;
 
-	b->todo[0] = everybody;
-	b->todo[0].n = b->n;
-	b->pending = 1;
+	b->todo[from] = everybody;
+	b->todo[from].n = b->n;
+	b->pending = UINT32_C(1) << from;
 	while (b->pending != 0) {
 		uint32_t s = (uint32_t)__builtin_ctz(b->pending);
 		struct vec *v = &b->todo[s];

@@ -39,5 +39,7 @@ vec_is_whole(const struct burst *b, const struct vec *v)
  * Afterwards each packet stands in a group or in the drops.
  */
 void stages_run(struct worker *w);
+/* The same for a burst that another slot has brought to this stage. */
+void stages_run_from(struct worker *w, enum stage from);
 
 #endif

@@ -16,6 +16,7 @@
 #include "common/bridge.h"
 #include "common/counters.h"
 #include "common/drop_log.h"
+#include "common/flow.h"
 #include "common/hand.h"
 #include "common/handshake.h"
 #include "common/idtab.h"
@@ -74,6 +75,12 @@ struct burst {
 	uint32_t nexthop_id[BURST_MAX];
 	/* nexthop */
 	const struct nexthop *nexthop[BURST_MAX];
+	/* input: the vif it came in by has the policy flag */
+	bool policy;
+	/* flow; input clears it: bit i, the flow stage has seen packet i */
+	uint64_t flowed;
+	/* nexthop, for the flow stage: where the packet goes on if its flow is allowed */
+	struct verdict after[BURST_MAX];
 	/* every stage, for each packet it was given */
 	struct verdict verdict[BURST_MAX];
 	/* the runner */
@@ -115,6 +122,7 @@ struct rx_queue {
 };
 
 /* A ring of the mesh that leads to this slot. */
+enum { HANDOFF_PORT = UINT16_MAX }; /* in a group: its packets go to a slot, not to a port */
 struct rx_ring {
 	struct rte_ring *ring;
 	uint16_t from;
@@ -131,6 +139,8 @@ struct worker {
 	const struct idtab *nexthops;
 	const struct bridge *bridge;
 	const struct route_table *routes;
+	const struct rules *rules;
+	struct flow_table *flows;
 	struct counters *counters;
 	struct vif_counters *count; /* this slot's, by vif id */
 	struct drop_log *drop_log;  /* this slot's; NULL: none */
@@ -151,6 +161,8 @@ struct worker {
 	uint32_t n_taps;
 	int epoll;
 	struct rx_ring rings[HANDS_MAX];
+	struct rte_ring *mesh[SLOTS_MAX];   /* to the other slots */
+	uint16_t handoff_group[SLOTS_MAX]; /* of the last packet handed there */
 	uint32_t n_rings;
 
 	/* the loop */

@@ -105,6 +105,7 @@ on_connection(int vid)
 		return -1;
 	*d = (struct device){.vid = vid};
 	g->vet.sock = 0;
+	memset(g->note->ring_size, 0, sizeof(g->note->ring_size));
 	return 0;
 }
 
@@ -116,14 +117,6 @@ note_device(struct guest_note *note, const struct device *d)
 
 	note->mtu = rte_vhost_get_mtu(d->vid, &mtu) == 0 ? mtu : 0;
 	rte_vhost_get_negotiated_protocol_features(d->vid, &note->protocol_features);
-	for (uint16_t i = 0; i < GUEST_RINGS_MAX; i++) {
-		struct rte_vhost_vring ring = {.size = 0};
-
-		if (i >= rte_vhost_get_vring_num(d->vid) ||
-		    rte_vhost_get_vhost_vring(d->vid, i, &ring) < 0)
-			ring.size = 0;
-		note->ring_size[i] = ring.size;
-	}
 	note->rx_pairs = __atomic_load_n(&d->rx_ready, __ATOMIC_ACQUIRE);
 	note->tx_pairs = __atomic_load_n(&d->tx_ready, __ATOMIC_ACQUIRE);
 	note->connections++;

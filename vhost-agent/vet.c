@@ -354,7 +354,11 @@ __wrap_recvmsg(int sock, struct msghdr *msg, int flags)
 		g->vet.sock = sock + 1;
 	}
 	wrong = message_wrong(&g->vet, &m, &offence);
-	return wrong == NULL ? n : refuse(g, &m, offence, wrong);
+	if (wrong != NULL)
+		return refuse(g, &m, offence, wrong);
+	if (m.header.request == SET_VRING_NUM && m.payload.state.index < GUEST_RINGS_MAX)
+		g->note->ring_size[m.payload.state.index] = (uint16_t)m.payload.state.num;
+	return n;
 }
 
 /* An answer that a guest does not read is its loss. */

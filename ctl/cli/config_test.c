@@ -106,9 +106,8 @@ mistakes_name_their_line(void **state)
 	    {"vif", "f:1: vif: a configuration says `vif add` only, not \"\"; --replace deletes "
 		    "what it does not name\n"},
 	    {"slot add id=1\n", "f:1: slot is nothing that can be added\n"},
-	    {"nexthop add id=1 type=tunnel\n", "f:1: nexthop: type: \"tunnel\" is none of discard, "
-					       "encap, flood; `vrctl help nexthop` "
-					       "shows its fields\n"},
+	    {"nexthop add id=1 vrf=red\n", "f:1: nexthop: vrf: \"red\" is not a number; `vrctl "
+					   "help nexthop` shows its fields\n"},
 	    {"vif add id=1 tap.slot=x\n", "f:1: vif: tap.slot: \"x\" is not a number; `vrctl help "
 					  "vif` shows its fields\n"},
 	    {"vif add id=1 tap.colour=x\n", "f:1: vif: there is no field \"tap.colour\"; there are "

@@ -114,6 +114,14 @@ one_of_several_values_is_enough(void **state)
 	assert_false(matches(&nexthop.base, "members=-", NULL));
 }
 
+/* Objects get fields and values in time, at the end of what is listed. */
+static void
+assert_begins(const char *text, const char *beginning)
+{
+	if (strncmp(text, beginning, strlen(beginning)) != 0)
+		fail_msg("\"%s\" does not begin with \"%s\"", text, beginning);
+}
+
 static void
 wrong_conditions_are_named(void **state)
 {
@@ -129,7 +137,7 @@ wrong_conditions_are_named(void **state)
 	    {"id!3", "where: \"id!3\" is not of the form FIELD=VALUE (or != < <= > >= ~); a shell "
 		     "takes < and > for itself unless they are quoted"},
 	    {"id=x", "where: id: \"x\" is not a number"},
-	    {"type=tunnel", "where: type: \"tunnel\" is none of discard, encap, flood"},
+	    {"type=discord", "where: type: \"discord\" is none of discard, encap, flood"},
 	    {"type>discard", "where: type has no order; compare it with =, != or ~"},
 	    {"vif<-", "where: vif: nothing is neither more nor less; use = or !="},
 	    {"members=1,2", "where: members is compared with one value at a time"},
@@ -143,7 +151,7 @@ wrong_conditions_are_named(void **state)
 		assert_int_equal(
 		    filter_parse(&vrouter__nexthop__descriptor, 1, &condition, &filter, &why),
 		    -EINVAL);
-		assert_string_equal(why, cases[i].why);
+		assert_begins(why, cases[i].why);
 		free(why);
 	}
 }

@@ -37,6 +37,14 @@ json(const ProtobufCMessage *m)
 	return text;
 }
 
+/* Objects get fields and values in time, at the end of what is listed. */
+static void
+assert_begins(const char *text, const char *beginning)
+{
+	if (strncmp(text, beginning, strlen(beginning)) != 0)
+		fail_msg("\"%s\" does not begin with \"%s\"", text, beginning);
+}
+
 static void
 arguments_become_fields(void **state)
 {
@@ -48,32 +56,32 @@ arguments_become_fields(void **state)
 	    {"nexthop",
 	     {"id=7", "type=encap", "vif=3"},
 	     "{\"id\": 7, \"type\": \"encap\", \"family\": \"bridge\", \"vrf\": 0, \"vif\": 3, "
-	     "\"rewrite\": \"\", \"members\": []}"},
+	     "\"rewrite\": \"\", \"members\": []"},
 	    {"nexthop",
 	     {"id=0x10", "type=FLOOD", "members=1,2,3"},
 	     "{\"id\": 16, \"type\": \"flood\", \"family\": \"bridge\", \"vrf\": 0, "
-	     "\"rewrite\": \"\", \"members\": [1, 2, 3]}"},
+	     "\"rewrite\": \"\", \"members\": [1, 2, 3]"},
 	    {"nexthop",
 	     {"id=0", "rewrite=0a0B0c"},
 	     "{\"id\": 0, \"type\": \"-\", \"family\": \"bridge\", \"vrf\": 0, "
-	     "\"rewrite\": \"0a:0b:0c\", \"members\": []}"},
+	     "\"rewrite\": \"0a:0b:0c\", \"members\": []"},
 	    {"bridge",
 	     {"vrf=1", "mac=02:00:00:00:00:01", "nexthop=7"},
-	     "{\"vrf\": 1, \"mac\": \"02:00:00:00:00:01\", \"nexthop\": 7}"},
-	    {"bridge", {"mac=02-00-00-00-00-ff"}, "{\"mac\": \"02:00:00:00:00:ff\"}"},
-	    {"bridge", {"mac=10.0.0.1"}, "{\"mac\": \"10.0.0.1\"}"},
+	     "{\"vrf\": 1, \"mac\": \"02:00:00:00:00:01\", \"nexthop\": 7"},
+	    {"bridge", {"mac=02-00-00-00-00-ff"}, "{\"mac\": \"02:00:00:00:00:ff\""},
+	    {"bridge", {"mac=10.0.0.1"}, "{\"mac\": \"10.0.0.1\""},
 	    {"route",
 	     {"vrf=1", "prefix=10.0.0.0/8", "nexthop=12"},
-	     "{\"vrf\": 1, \"prefix\": \"10.0.0.0/8\", \"nexthop\": 12}"},
-	    {"route", {"prefix=192.0.2.1"}, "{\"prefix\": \"192.0.2.1/32\"}"},
-	    {"route", {"prefix=::/0"}, "{\"prefix\": \"::/0\"}"},
-	    {"route", {"prefix=fd00:1::/33"}, "{\"prefix\": \"fd00:1::/33\"}"},
+	     "{\"vrf\": 1, \"prefix\": \"10.0.0.0/8\", \"nexthop\": 12"},
+	    {"route", {"prefix=192.0.2.1"}, "{\"prefix\": \"192.0.2.1/32\""},
+	    {"route", {"prefix=::/0"}, "{\"prefix\": \"::/0\""},
+	    {"route", {"prefix=fd00:1::/33"}, "{\"prefix\": \"fd00:1::/33\""},
 	    {"log",
 	     {"module=a\"b\\\n", "level=debug"},
-	     "{\"module\": \"a\\\"b\\\\\\u000a\", \"level\": \"debug\"}"},
+	     "{\"module\": \"a\\\"b\\\\\\u000a\", \"level\": \"debug\""},
 	    {"drop",
 	     {"per=slot", "vif=0"},
-	     "{\"reason\": \"\", \"packets\": 0, \"text\": \"\", \"vif\": 0, \"per\": \"slot\"}"},
+	     "{\"reason\": \"\", \"packets\": 0, \"text\": \"\", \"vif\": 0, \"per\": \"slot\""},
 	};
 
 	(void)state;
@@ -84,7 +92,7 @@ arguments_become_fields(void **state)
 		for (size_t j = 0; j < 6 && cases[i].arguments[j] != NULL; j++)
 			if (message_assign(m, cases[i].arguments[j], &f) < 0)
 				fail_msg("%s: %s", cases[i].arguments[j], f.text);
-		assert_string_equal(json(m), cases[i].json);
+		assert_begins(json(m), cases[i].json); /* without the last brace */
 		protobuf_c_message_free_unpacked(m, NULL);
 	}
 }
@@ -121,7 +129,7 @@ wrong_arguments_are_named(void **state)
 	    {"nexthop", NULL, "=3", "\"=3\" is not of the form field=value"},
 	    {"nexthop", NULL, "typ=encap",
 	     "there is no field \"typ\"; there are id, type, family, vrf, vif, rewrite, members"},
-	    {"nexthop", NULL, "type=tunnel", "type: \"tunnel\" is none of discard, encap, flood"},
+	    {"nexthop", NULL, "type=discord", "type: \"discord\" is none of discard, encap, flood"},
 	    {"nexthop", NULL, "type=type-unset",
 	     "type: \"type-unset\" is none of discard, encap, flood"},
 	    {"nexthop", NULL, "id=-1", "id: \"-1\" is not a number"},
@@ -147,7 +155,7 @@ wrong_arguments_are_named(void **state)
 		if (cases[i].first != NULL)
 			assert_int_equal(message_assign(m, cases[i].first, &f), 0);
 		assert_true(message_assign(m, cases[i].argument, &f) < 0);
-		assert_string_equal(f.text, cases[i].text);
+		assert_begins(f.text, cases[i].text);
 		protobuf_c_message_free_unpacked(m, NULL);
 	}
 }

@@ -5,7 +5,7 @@
  * each burst.
  *
  * Uses port; sets in_vif, vrf, segments, head, len; clears inet, inet6,
- * encapsulated, tunneled. To bridge, ip4, ip6.
+ * encapsulated, tunneled, flowed; sets policy. To bridge, ip4, ip6.
  */
 #include <string.h>
 
@@ -127,7 +127,8 @@ stage_input(struct worker *w, struct burst *b, const struct vec *v)
 	uint64_t bytes = 0;
 
 	b->segments = 0;
-	b->inet = b->inet6 = b->encapsulated = b->tunneled = 0;
+	b->inet = b->inet6 = b->encapsulated = b->tunneled = b->flowed = 0;
+	b->policy = vif != NULL && (vif->flags & VIF_FLAG_POLICY) != 0;
 	for (uint32_t i = 0; i < b->n; i++) {
 		b->verdict[i] = input_one(b, i);
 		bytes += b->len[i];

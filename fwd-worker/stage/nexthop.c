@@ -5,9 +5,10 @@
  * another. A tunnel takes both. Packets of a burst often share a nexthop; then it is looked at
  * once. A slot's thread.
  *
- * Uses nexthop_id, inet, inet6; sets nexthop. To ecmp, translate, flood, rewrite,
- * encap, output.
+ * Uses nexthop_id, inet, inet6, policy, flowed; sets nexthop, after. To ecmp, translate, flow,
+ * flood, rewrite, encap, output.
  */
+#include "common/rules.h"
 #include "fwd-worker/stage.h"
 
 static inline enum nexthop_family
@@ -101,6 +102,48 @@ nexthop_all(struct worker *w, struct burst *b, const struct vec *v, bool whole)
 	}
 }
 
+/* What is copied has no flow; what is chosen among or looked up again, not yet. */
+static inline bool
+has_flows(const struct nexthop *nh)
+{
+	return nh->type != NEXTHOP_FLOOD && !looks_again(nh);
+}
+
+/* It asks for a flow by itself, or the vif it leads to does. */
+static inline bool
+asks_for_flow(const struct worker *w, const struct nexthop *nh)
+{
+	const struct vif *out;
+
+	if (NEXTHOP_HAS(nh, POLICY) || NEXTHOP_HAS(nh, FLOW_LOOKUP))
+		return true;
+	out = nh->type == NEXTHOP_ENCAP ? vif_lookup(w->vifs, nh->encap.vif) : NULL;
+	return out != NULL && (out->flags & VIF_FLAG_POLICY) != 0;
+}
+
+/* Those of the packets that have flows make a detour, once. */
+static __attribute__((noinline)) void
+detour(struct worker *w, struct burst *b, const struct vec *v)
+{
+	const struct nexthop *last = NULL;
+	bool policed = false;
+
+	for (uint32_t k = 0; k < v->n; k++) {
+		uint32_t i = v->i[k];
+
+		if (verdict_is_drop(b->verdict[i]) || (b->flowed >> i & 1) != 0)
+			continue;
+		if (b->nexthop[i] != last) {
+			last = b->nexthop[i];
+			policed = has_flows(last) && (b->policy || asks_for_flow(w, last));
+		}
+		if (!policed)
+			continue;
+		b->after[i] = b->verdict[i];
+		b->verdict[i] = TO(FLOW);
+	}
+}
+
 void
 stage_nexthop(struct worker *w, struct burst *b, const struct vec *v)
 {
@@ -108,4 +151,6 @@ stage_nexthop(struct worker *w, struct burst *b, const struct vec *v)
 		nexthop_all(w, b, v, true);
 	else
 		nexthop_all(w, b, v, false);
+	if (__builtin_expect(b->policy || rules_policed(w->rules), 0))
+		detour(w, b, v);
 }

@@ -12,8 +12,9 @@
  *   vhost-guests lie N SOCKET [LIE]     tells each lie (vhost_lies.def), or one of them, N times
  *   vhost-guests block SOCKET           lets the agent block, again and again
  *
- * A socket is s:PATH where the guest listens, c:PATH where the agent does. Guest N, from 1, has the
- * MAC 02:00:00:00:00:N. One thread for each guest of a storm; pair has one for both.
+ * A socket is s:PATH where the guest listens, c:PATH where the agent does; s2:PATH has 2 queue
+ * pairs and takes every feature that is offered. Guest N, from 1, has the MAC 02:00:00:00:00:N. One
+ * thread for each guest of a storm; pair has one for both.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -68,10 +69,17 @@ now_ns(void)
 static struct vhost_front_config
 socket_parse(const char *text)
 {
-	struct vhost_front_config c = {.path = text + 2, .server = text[0] == 's', .pairs = 1};
+	struct vhost_front_config c = {.server = text[0] == 's', .pairs = 1};
+	const char *colon = strchr(text, ':');
 
-	if ((text[0] != 's' && text[0] != 'c') || text[1] != ':') {
-		fprintf(stderr, "vhost-guests: %s is neither s:PATH nor c:PATH\n", text);
+	if (text[0] != '\0' && text[1] != ':') {
+		c.pairs = (uint32_t)atoi(text + 1);
+		c.features = ~UINT64_C(0);
+	}
+	c.path = colon + 1;
+	if ((text[0] != 's' && text[0] != 'c') || colon == NULL || c.pairs == 0) {
+		fprintf(stderr, "vhost-guests: %s is neither s[PAIRS]:PATH nor c[PAIRS]:PATH\n",
+			text);
 		exit(EXIT_FAILURE);
 	}
 	return c;
@@ -246,6 +254,7 @@ storm(unsigned int seed, char **sockets, unsigned int n)
 /* --- pair ------------------------------------------------------------------------------------- */
 
 struct pair {
+	uint32_t pairs;     /* it sends on the last and receives on all, so that order is kept */
 	unsigned int first; /* MAC's last byte of who sends; the next one receives */
 	struct vhost_front *guest[2];
 	uint64_t connections;
@@ -270,12 +279,12 @@ pair_connect(struct pair *p)
 }
 
 static void
-pair_receive(struct pair *p)
+pair_receive_on(struct pair *p, uint32_t queue)
 {
 	uint8_t bytes[VHOST_FRONT_FRAME_MAX] = {0};
 	const struct frame *f = (const struct frame *)bytes;
 
-	while (vhost_front_receive(p->guest[1], 0, bytes, sizeof(bytes), NULL) >= sizeof(*f)) {
+	while (vhost_front_receive(p->guest[1], queue, bytes, sizeof(bytes), NULL) >= sizeof(*f)) {
 		uint64_t now = now_ns();
 
 		if (f->type[0] != ETHERTYPE >> 8 || f->type[1] != (ETHERTYPE & 0xff))
@@ -295,6 +304,13 @@ pair_receive(struct pair *p)
 	}
 }
 
+static void
+pair_receive(struct pair *p)
+{
+	for (uint32_t i = 0; i < p->pairs; i++)
+		pair_receive_on(p, i);
+}
+
 /* A frame that the queue does not take is not sent: the next one gets its number. */
 static void
 pair_send(struct pair *p)
@@ -302,7 +318,7 @@ pair_send(struct pair *p)
 	uint8_t bytes[FRAME_MIN] = {0};
 
 	frame_fill((struct frame *)bytes, p->first, p->first + 1, p->sent);
-	if (vhost_front_send(p->guest[0], 0, bytes, sizeof(bytes), NULL) == 0)
+	if (vhost_front_send(p->guest[0], p->pairs - 1, bytes, sizeof(bytes), NULL) == 0)
 		p->sent++;
 	else
 		p->refused++;
@@ -319,6 +335,7 @@ pair(uint64_t interval_ns, char **sockets, unsigned int first)
 		struct vhost_front_config c = socket_parse(sockets[i]);
 
 		c.ring_size = PAIR_RING;
+		p.pairs = c.pairs;
 		if (vhost_front_create(&c, &p.guest[i]) < 0)
 			return EXIT_FAILURE;
 	}

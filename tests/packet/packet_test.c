@@ -20,6 +20,7 @@
 #include "common/drop_log.h"
 #include "common/offload.h"
 #include "common/pkt.h"
+#include "tests/packet/flow_packets.h"
 #include "tests/packet/rig.h"
 #include "tests/packet/tunnel_cases.h"
 
@@ -1446,6 +1447,18 @@ main(void)
 	    TEST(packets_for_another_slots_queue_carry_what_it_needs),
 	    TEST(packets_from_another_slot_leave_and_their_losses_count_at_their_vif),
 	    TEST(packets_from_an_agent_are_received_by_their_ports),
+	    TEST(both_directions_of_a_flow_are_counted_apart),
+	    TEST(a_routed_packet_makes_a_flow),
+	    TEST(answers_pass_where_nothing_may_begin),
+	    TEST(rules_of_the_vif_it_leaves_by_count_too),
+	    TEST(the_first_rule_that_matches_decides),
+	    TEST(a_change_of_rules_is_heeded_by_established_flows),
+	    TEST(what_was_denied_one_way_may_begin_the_other),
+	    TEST(icmp_echo_is_one_flow_and_errors_belong_to_theirs),
+	    TEST(packets_to_groups_make_no_flow),
+	    TEST(packets_of_a_flow_that_come_to_two_slots_are_counted_exactly),
+	    TEST(headers_in_several_segments_make_the_same_flow),
+	    TEST(ipv6_behind_extension_headers_makes_a_flow),
 	    TAP_TEST(a_partial_checksum_passes_from_tap_to_tap_untouched),
 	    TAP_TEST(tso_frames_of_all_sizes_pass_from_tap_to_tap_untouched),
 	    TAP_TEST(tso_frames_are_copied_by_a_flood),

@@ -19,10 +19,12 @@
 #include "common/handshake.h"
 #include "common/pkt.h"
 #include "common/pool.h"
+#include "common/redo.h"
 #include "common/route.h"
+#include "common/rules.h"
 #include "fwd-worker/receive.h"
 
-enum { IDS = 64, ENTRIES = 64, NO_VIF = IDS, PEERS_HAND = RIG_PEER_SLOT };
+enum { IDS = 64, ENTRIES = 64, RULES = 64, FLOWS = 64, NO_VIF = IDS, PEERS_HAND = RIG_PEER_SLOT };
 
 struct port_fake {
 	uint32_t n_in, n_out, first_out, room;
@@ -38,6 +40,10 @@ static struct {
 	struct idtab_writer *vifs, *nexthops;
 	struct bridge_writer *bridge;
 	struct route_writer *routes;
+	struct rules_writer *rules;
+	struct flow_writer *flows;
+	struct redo *redo;
+	struct redo_writer *batch;
 	struct worker w;
 	struct conf conf;
 	struct port_fake ports[RIG_PORTS];
@@ -194,6 +200,7 @@ worker_first(struct worker *w)
 	w->rings[0] =
 	    (struct rx_ring){.ring = handshake_ring(rig.hs, PEERS_HAND, 0), .from = PEERS_HAND};
 	w->n_rings = 1;
+	w->mesh[PEERS_HAND] = handshake_ring(rig.hs, 0, PEERS_HAND);
 	tap_reader_init(&w->tap_reader, w->hand, w->mbufs);
 	rig.qsbr = zeroed(grace_size());
 	pool_thread_hand(0, &w->hand->epoch);
@@ -208,6 +215,8 @@ tables_reset(struct worker *w)
 	struct idtab *nexthops = zeroed(idtab_size(IDS, sizeof(struct nexthop)));
 	struct bridge *bridge = zeroed(bridge_size(ENTRIES));
 	struct route_table *routes = zeroed(route_table_size(IDS, ENTRIES));
+	struct rules *rules = zeroed(rules_size(IDS, RULES));
+	struct flow_table *flows = zeroed(flow_table_size(2 * FLOWS));
 	size_t size = sizeof(struct counters) + (IDS + 1) * sizeof(struct vif_counters);
 
 	if (rig.grace != NULL) {
@@ -220,6 +229,10 @@ tables_reset(struct worker *w)
 		free((void *)(uintptr_t)w->nexthops);
 		free((void *)(uintptr_t)w->bridge);
 		free((void *)(uintptr_t)w->routes);
+		rules_writer_destroy(rig.rules);
+		flow_writer_destroy(rig.flows);
+		free((void *)(uintptr_t)w->rules);
+		free(w->flows);
 		free(w->counters);
 	}
 	grace_init(rig.qsbr);
@@ -231,11 +244,17 @@ tables_reset(struct worker *w)
 	rig.vifs = idtab_writer_create(vifs, rig.grace);
 	rig.nexthops = idtab_writer_create(nexthops, rig.grace);
 	rig.bridge = bridge_writer_create(bridge, rig.grace);
+	rules_init(rules, IDS, RULES);
+	flow_table_init(flows, 2 * FLOWS, 99);
 	rig.routes = route_writer_create(routes, rig.grace);
+	rig.rules = rules_writer_create(rules, NULL);
+	rig.flows = flow_writer_create(flows, NULL);
 	w->vifs = vifs;
 	w->nexthops = nexthops;
 	w->bridge = bridge;
 	w->routes = routes;
+	w->rules = rules;
+	w->flows = flows;
 	w->counters = zeroed(size);
 	w->counters->slots = 1;
 	w->counters->vifs = IDS + 1;
@@ -302,6 +321,51 @@ rig_vif(uint32_t id, uint32_t vrf, int32_t port, uint16_t mtu)
 	memcpy(vif.mac, RIG_ROUTER_MAC, sizeof(vif.mac));
 	if (idtab_set(rig.vifs, id, &vif) < 0)
 		die("vif");
+}
+
+void
+rig_vif_flags(uint32_t id, uint32_t flags, uint32_t nexthop)
+{
+	struct vif vif = *vif_lookup(rig.w.vifs, id);
+
+	vif.flags = flags;
+	vif.nexthop = nexthop;
+	if (idtab_set(rig.vifs, id, &vif) < 0)
+		die("vif");
+	((struct rules *)(uintptr_t)rig.w.rules)->policed |= (flags & VIF_FLAG_POLICY) != 0;
+}
+
+void
+rig_rule(uint32_t vif, uint32_t priority, enum rule_direction direction, uint8_t protocol,
+	 uint16_t port, bool allow)
+{
+	struct rule r = {.source_ports = {0, UINT16_MAX},
+			 .destination_ports = {port, port != 0 ? port : UINT16_MAX},
+			 .protocol = protocol != 0 ? protocol : RULE_ANY_PROTOCOL,
+			 .priority = priority,
+			 .direction = (uint8_t)direction,
+			 .allow = allow};
+
+	if (rig.batch == NULL) {
+		rig.redo = zeroed(redo_size(16));
+		redo_init(rig.redo, 16);
+		rig.batch = redo_writer_create(rig.redo, NULL);
+	}
+	if (rules_stage_put(rig.rules, rig.batch, vif, &r, 0) < 0)
+		die("rule");
+	redo_commit(rig.batch);
+}
+
+struct flow_table *
+rig_flows(void)
+{
+	return rig.w.flows;
+}
+
+struct flow_writer *
+rig_flow_writer(void)
+{
+	return rig.flows;
 }
 
 void

@@ -11,7 +11,9 @@
 #include <stdint.h>
 
 #include "common/bridge.h"
+#include "common/flow.h"
 #include "common/nexthop.h"
+#include "common/rules.h"
 #include "common/vif.h"
 #include "fwd-worker/worker.h"
 
@@ -42,6 +44,8 @@ struct worker *rig_worker(void);
 /* Tables, as control would write them. The MAC of every vif is RIG_ROUTER_MAC. */
 #define RIG_ROUTER_MAC "\x00\x00\x5e\x00\x01\x00"
 void rig_vif(uint32_t id, uint32_t vrf, int32_t port, uint16_t mtu);
+/* Flags of a vif that is there, and the nexthop its flows are known by. */
+void rig_vif_flags(uint32_t id, uint32_t flags, uint32_t nexthop);
 void rig_nexthop(const struct nexthop *nh);
 void rig_encap(uint32_t id, uint32_t vif);
 /* An encap of family inet or inet6 with this link-layer header. */
@@ -63,6 +67,11 @@ void rig_tunnel(uint32_t id, enum tunnel_kind kind, uint32_t vif, const char *de
 /* With labels, NULL: none. */
 void rig_ecmp(uint32_t id, enum nexthop_family family, uint32_t n, const uint32_t *members,
 	      const uint32_t *labels);
+/* A rule of a vif: for all but 'protocol' (0: any) and the destination port (0: any) it is open. */
+void rig_rule(uint32_t vif, uint32_t priority, enum rule_direction direction, uint8_t protocol,
+	      uint16_t port, bool allow);
+struct flow_table *rig_flows(void);
+struct flow_writer *rig_flow_writer(void);
 
 /* The last byte of the destination MAC 02:00:00:00:00:xx, the rest zeroes. */
 void rig_put(uint32_t port, uint8_t mac, uint32_t len);

@@ -157,3 +157,25 @@ def guests_added_and_removed_in_a_row_leave_nothing(t):
     assert saw["lost"] == 0 and saw["doubled"] == 0, saw
     assert after[0] == before[0] and after[1] <= before[1], (before, after)
     sound(r, "afterwards")
+
+
+@test
+def queue_pairs_and_features_are_agreed_on_and_shown(t):
+    r, sockets = router(t, 2)
+    agent(r)
+    pair = guests(t, r, "pair", 500, *[s.replace("s:", "s2:", 1) for s in sockets])
+    pair.stdout.readline()
+    time.sleep(1.5)
+    shown = [v["state"]["guest"] for v in r.ask("vif list")]
+    for g in shown:
+        assert int(g["rx_queues"]) == int(g["tx_queues"]) == 2, g
+        assert g["ring_sizes"] == [256] * 4, g
+        for feature in ("mrg_rxbuf", "event_idx", "indirect_desc", "mq", "csum", "host_tso4", "version_1"):
+            assert feature in g["features"], (feature, g)
+        # A packed ring loses what is on its way when its agent dies.
+        assert "ring_packed" not in g["features"] and g["rings"] == "split", g
+        assert int(g["messages"]) > 20 and int(g["connections"]) == 1, g
+    saw = result(pair)
+    t.note(f"{saw['received']} of {saw['sent']} frames; {', '.join(shown[0]['features'])}")
+    assert saw["received"] > 500 and saw["lost"] == 0 and saw["doubled"] == 0, saw
+    sound(r, "afterwards")

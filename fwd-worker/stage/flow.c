@@ -1,0 +1,359 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Flow: what was decided about the packet's flow, or is decided now, by the local policy: the rules
+ * of the vif it came in by and of the vif it leaves by. A flow is made of two directions; what may
+ * begin in one is answered in the other. Each direction belongs to the slot that saw it first;
+ * packets that come to another slot are handed over, so clock, counters and TCP flags have one
+ * writer. A slot's thread.
+ *
+ * Uses nexthop, after, head, len; sets flowed. To where the nexthop stage would have sent it.
+ */
+#include <string.h>
+#include <time.h>
+
+#include <rte_cycles.h>
+#include <rte_ether.h>
+
+#include "common/fault_point.h"
+#include "common/rules.h"
+#include "fwd-worker/handoff.h"
+#include "fwd-worker/parse.h"
+#include "fwd-worker/stage.h"
+
+/* The packets of a burst that have flows. */
+struct lookup {
+	uint32_t n;
+	uint8_t i[BURST_MAX]; /* in the burst */
+	uint32_t entry[BURST_MAX];
+	struct flow_key key[BURST_MAX];
+};
+
+/* What all packets of a burst share. */
+struct now {
+	uint64_t tsc;
+	uint32_t clock;
+	uint32_t revision;
+	const struct vif *in_vif; /* may have gone */
+};
+
+/* --- keys --- */
+
+static const struct vif *
+out_vif_of(const struct worker *w, const struct nexthop *nh)
+{
+	return nh->type == NEXTHOP_ENCAP ? vif_lookup(w->vifs, nh->encap.vif) : NULL;
+}
+
+/*
+ * A guest's flows are known by the nexthop that leads to the guest, in both directions: what comes
+ * from the underlay, by the nexthop it goes to.
+ */
+static uint32_t
+key_nexthop(const struct worker *w, const struct now *now, const struct nexthop *nh)
+{
+	const struct vif *out;
+
+	if (now->in_vif == NULL)
+		return NEXTHOP_NONE;
+	if (now->in_vif->type != VIF_PHYSICAL)
+		return now->in_vif->nexthop;
+	out = out_vif_of(w, nh);
+	return out != NULL ? out->nexthop : nh->id;
+}
+
+/* Of what comes back: from the vif it went to, or from the underlay to where this came from. */
+static uint32_t
+reverse_nexthop(const struct vif *out, uint32_t nexthop)
+{
+	return out != NULL && out->type != VIF_PHYSICAL && out->nexthop != NEXTHOP_NONE
+		   ? out->nexthop
+		   : nexthop;
+}
+
+static int
+version_of(const uint8_t *head)
+{
+	uint16_t type_be;
+
+	memcpy(&type_be, head + offsetof(struct rte_ether_hdr, ether_type), sizeof(type_be));
+	if (type_be == RTE_BE16(RTE_ETHER_TYPE_IPV4))
+		return PARSE_IPV4;
+	return type_be == RTE_BE16(RTE_ETHER_TYPE_IPV6) ? PARSE_IPV6 : 0;
+}
+
+static inline int
+version_at(const struct burst *b, uint32_t i)
+{
+	if ((b->inet >> i & 1) != 0)
+		return PARSE_IPV4;
+	if ((b->inet6 >> i & 1) != 0)
+		return PARSE_IPV6;
+	return (b->head[i][0] & 1) != 0 ? 0 : version_of(b->head[i]);
+}
+
+static inline void
+parse_at(const struct burst *b, uint32_t i, struct parsed *p)
+{
+	int version = version_at(b, i);
+	int64_t head = b->head[i] - rte_pktmbuf_mtod(b->m[i], uint8_t *);
+
+	p->kind = PARSE_NONE;
+	p->tcp = 0;
+	if (__builtin_expect(version != 0, 1))
+		parse_packet(b->m[i], (uint32_t)(head + RTE_ETHER_HDR_LEN), version, p);
+}
+
+/* --- decisions --- */
+
+static bool
+vif_asks(const struct worker *w, uint32_t id)
+{
+	const struct vif *vif = vif_lookup(w->vifs, id);
+
+	return vif != NULL && (vif->flags & VIF_FLAG_POLICY) != 0;
+}
+
+/* Whether rules let a flow with this key begin, from one vif to another. */
+static bool
+may_begin(const struct worker *w, const struct flow_key *key, uint32_t from, uint32_t to)
+{
+	return (!vif_asks(w, from) || rules_allow(w->rules, from, RULE_INGRESS, key)) &&
+	       (!vif_asks(w, to) || rules_allow(w->rules, to, RULE_EGRESS, key));
+}
+
+/* A fragment goes by without ports only if there is no rule it could break. */
+static bool
+asks_nothing(const struct worker *w, uint32_t vif)
+{
+	uint32_t n = 0;
+
+	if (vif_asks(w, vif))
+		rules_of(w->rules, vif, &n);
+	return n == 0;
+}
+
+static struct flow_entry *
+other_of(struct flow_table *t, uint32_t entry)
+{
+	return flow_entry(t, entry ^ 1);
+}
+
+static bool
+action_swap(struct flow_entry *e, union flow_action *seen, union flow_action wanted)
+{
+	return __atomic_compare_exchange_n(&e->action, &seen->word, wanted.word, false,
+					   __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+}
+
+/* Its own rules allow this direction now: what comes back must not stay denied. */
+static void
+unbar(struct flow_entry *other)
+{
+	union flow_action seen = flow_action_load(other), wanted;
+
+	while (seen.verdict == FLOW_DROP) {
+		wanted = seen;
+		wanted.verdict = FLOW_UNDECIDED;
+		if (action_swap(other, &seen, wanted))
+			return;
+	}
+}
+
+/*
+ * Decides on a direction for the first time, or anew: it is allowed if the other has begun the flow
+ * and still may, else by its own rules.
+ */
+static union flow_action
+decide(struct worker *w, uint32_t entry, uint32_t revision)
+{
+	struct flow_entry *e = flow_entry(w->flows, entry), *other = other_of(w->flows, entry);
+	union flow_action seen = flow_action_load(e), wanted;
+
+	flow_slot(w->flows, w->slot_index)->evaluated++;
+	do {
+		bool answers = flow_action_load(other).begins != 0 &&
+			       may_begin(w, &other->key, other->vif, e->vif);
+
+		wanted = seen;
+		wanted.revision = revision;
+		if (!answers)
+			wanted.begins = may_begin(w, &e->key, e->vif, other->vif);
+		wanted.verdict =
+		    answers || wanted.begins != 0 ? FLOW_FORWARD : FLOW_DROP;
+	} while (!action_swap(e, &seen, wanted));
+	FAULT_POINT("flow decided");
+	if (wanted.verdict == FLOW_FORWARD)
+		unbar(other);
+	return wanted;
+}
+
+/* --- packets --- */
+
+static inline void
+count(struct flow_entry *e, uint32_t bytes, uint8_t tcp, const struct now *now)
+{
+	enum { KEPT = FLOW_TCP_FIN | FLOW_TCP_SYN | FLOW_TCP_RST | FLOW_TCP_ACK };
+
+	e->packets++;
+	e->bytes += bytes;
+	if (e->clock != now->clock)
+		__atomic_store_n(&e->clock, now->clock, __ATOMIC_RELAXED);
+	if ((e->tcp | (tcp & KEPT)) != e->tcp)
+		__atomic_store_n(&e->tcp, (uint16_t)(e->tcp | (tcp & KEPT)), __ATOMIC_RELAXED);
+	/* a port that is used again */
+	if ((tcp & (FLOW_TCP_SYN | FLOW_TCP_ACK)) == FLOW_TCP_SYN &&
+	    (e->tcp & (FLOW_TCP_FIN | FLOW_TCP_RST)) != 0)
+		__atomic_store_n(&e->tcp, FLOW_TCP_SYN, __ATOMIC_RELAXED);
+}
+
+static inline struct verdict
+flow_hit(struct worker *w, struct burst *b, uint32_t i, uint32_t entry, uint8_t tcp,
+	 const struct now *now)
+{
+	struct flow_entry *e = flow_entry(w->flows, entry);
+	union flow_action action;
+	uint32_t owner = __atomic_load_n(&e->owner, __ATOMIC_RELAXED) - 1u;
+
+	if (__builtin_expect(owner != w->slot_index, 0)) {
+		owner = flow_own(e, w->slot_index);
+		if (owner != w->slot_index) {
+			flow_slot(w->flows, w->slot_index)->handed++;
+			return handoff_give(w, b, i, owner, STAGE_NEXTHOP);
+		}
+	}
+	action = flow_action_load(e);
+	if (__builtin_expect(
+		action.revision != now->revision || action.verdict == FLOW_UNDECIDED, 0))
+		action = decide(w, entry, now->revision);
+	count(e, b->len[i], tcp, now);
+	return action.verdict == FLOW_FORWARD ? b->after[i] : DROP(FLOW_DENIED);
+}
+
+static uint32_t
+seconds_now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_REALTIME_COARSE, &t); /* in the vDSO: no system call */
+	return (uint32_t)t.tv_sec;
+}
+
+static bool
+refuses_new(const struct vif *vif)
+{
+	return vif != NULL && (vif->flags & VIF_FLAG_DROP_NEW_FLOWS) != 0;
+}
+
+static __attribute__((noinline)) struct verdict
+flow_miss(struct worker *w, struct burst *b, uint32_t i, const struct flow_key *key,
+	  const struct parsed *p, const struct now *now)
+{
+	const struct vif *out = out_vif_of(w, b->nexthop[i]);
+	uint32_t in_id = now->in_vif->id, out_id = out != NULL ? out->id : (uint32_t)FLOW_VIF_NONE;
+	bool allowed = may_begin(w, key, in_id, out_id);
+	struct flow_new n;
+	uint32_t entry;
+	int rc;
+
+	if (NEXTHOP_HAS(b->nexthop[i], RELAXED_POLICY) ||
+	    NEXTHOP_HAS(b->nexthop[i], FLOW_LOOKUP))
+		return b->after[i];
+	if (refuses_new(now->in_vif) || refuses_new(out))
+		return DROP(NEW_FLOWS);
+	if (p->kind == PARSE_ERROR)
+		return allowed ? b->after[i] : DROP(FLOW_DENIED);
+	n = (struct flow_new){
+	    .key[0] = *key,
+	    .action = {{.verdict = allowed ? FLOW_FORWARD : FLOW_DROP,
+			.begins = allowed,
+			.revision = now->revision},
+		       {.verdict = allowed ? FLOW_FORWARD : FLOW_UNDECIDED,
+			.revision = now->revision}},
+	    .vif = {(uint16_t)in_id, (uint16_t)out_id},
+	    .clock = now->clock,
+	    .created_s = seconds_now(),
+	};
+	parse_reverse(key, &n.key[1]);
+	n.key[1].nexthop_protocol =
+	    reverse_nexthop(out, flow_key_nexthop(key)) << 8 | flow_key_protocol(key);
+	rc = flow_insert(w->flows, w->slot_index, &n, now->tsc, &entry);
+	if (rc == -ENOSPC)
+		return DROP(FLOW_TABLE_FULL);
+	if (entry != FLOW_NONE)
+		return flow_hit(w, b, i, entry, p->tcp, now);
+	/* Another slot is just making it: this packet goes by what we would have decided. */
+	return allowed ? b->after[i] : DROP(FLOW_DENIED);
+}
+
+/* What happens to a packet that makes no flow. */
+static struct verdict
+flowless(const struct worker *w, const struct burst *b, uint32_t i, enum parse_kind kind,
+	 const struct now *now)
+{
+	const struct vif *out;
+
+	if (kind == PARSE_NONE)
+		return b->after[i];
+	if (kind == PARSE_BAD)
+		return DROP(BAD_L4_HEADER);
+	out = out_vif_of(w, b->nexthop[i]);
+	return asks_nothing(w, now->in_vif->id) &&
+		       asks_nothing(w, out != NULL ? out->id : VIF_NONE)
+		   ? b->after[i]
+		   : DROP(FRAGMENT);
+}
+
+/* Sorts out who has a flow; the others' verdicts are said. */
+static inline void
+keys_of(struct worker *w, struct burst *b, const struct vec *v, const struct now *now,
+	struct parsed *parsed, struct lookup *l)
+{
+	l->n = 0;
+	for (uint32_t k = 0; k < v->n; k++) {
+		uint32_t i = v->i[k], nexthop;
+		struct parsed *p = &parsed[i];
+
+		parse_at(b, i, p);
+		if (__builtin_expect(p->kind != PARSE_FLOW && p->kind != PARSE_ERROR, 0)) {
+			b->verdict[i] = flowless(w, b, i, (enum parse_kind)p->kind, now);
+			continue;
+		}
+		nexthop = key_nexthop(w, now, b->nexthop[i]);
+		if (__builtin_expect(nexthop == NEXTHOP_NONE, 0)) {
+			b->verdict[i] = DROP(FLOW_WITHOUT_NEXTHOP);
+			continue;
+		}
+		p->key.nexthop_protocol |= nexthop << 8;
+		l->key[l->n] = p->key;
+		l->i[l->n++] = (uint8_t)i;
+	}
+}
+
+void
+stage_flow(struct worker *w, struct burst *b, const struct vec *v)
+{
+	struct parsed parsed[BURST_MAX];
+	struct lookup l;
+	struct now now = {.tsc = rte_rdtsc(),
+			  .revision = rules_revision(w->rules),
+			  .in_vif = vif_lookup(w->vifs, b->in_vif)};
+
+	now.clock = flow_clock(now.tsc);
+	for (uint32_t k = 0; k < v->n; k++)
+		b->flowed |= UINT64_C(1) << v->i[k];
+	if (__builtin_expect(now.in_vif == NULL, 0)) {
+		for (uint32_t k = 0; k < v->n; k++)
+			b->verdict[v->i[k]] = DROP(PORT_WITHOUT_VIF);
+		return;
+	}
+	keys_of(w, b, v, &now, parsed, &l);
+	flow_lookup_burst(w->flows, l.key, l.n, l.entry);
+	for (uint32_t k = 0; k < l.n; k++) {
+		uint32_t i = l.i[k];
+
+		b->verdict[i] =
+		    l.entry[k] != FLOW_NONE
+			? flow_hit(w, b, i, l.entry[k], parsed[i].tcp, &now)
+			: flow_miss(w, b, i, &l.key[k], &parsed[i], &now);
+	}
+}
