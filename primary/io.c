@@ -20,9 +20,9 @@
 #include <rte_launch.h>
 #include <rte_lcore.h>
 #include <rte_mbuf.h>
-#include <rte_pause.h>
 
 #include "common/counters.h"
+#include "common/hand_ring.h"
 #include "common/drop_log.h"
 #include "common/pkt.h"
 #include "common/pool.h"
@@ -164,42 +164,18 @@ static void
 send_to_slot(struct io *io, const struct io_queue *q, uint16_t n)
 {
 	struct hand *h = io->hand;
-	struct hand_group *group = &h->groups[0];
-	bool chained = false;
-	uint32_t sent;
+	uint32_t sent = hand_to_slot(h, q->ring, q->slot, q->port, q->queue, n);
 
-	group->n = n;
-	group->port = q->port;
-	group->queue = q->queue;
-	group->ring = (int16_t)q->slot;
-	group->seg_from = 0;
-	group->n_segs = 0;
-	for (uint16_t i = 0; i < n; i++) {
-		struct pkt_meta *meta = pkt_meta(h->rx[i]);
-
-		group->m[i] = h->rx[i];
-		chained |= h->rx[i]->nb_segs > 1;
-		meta->next = PKT_NEXT_INPUT;
-		meta->in_port = q->port;
-	}
-	h->n_groups = 1;
-	if (chained)
-		hand_flatten(h);
-	hand_tx(h);
-	h->ring_tail = q->ring->prod.tail;
-	hand_tx_inside(h, 0, PORT_HOLD_RING);
-	sent = rte_ring_sp_enqueue_burst(q->ring, (void **)group->m, n, NULL);
 	for (uint32_t i = sent; i < n; i++) {
 		drop_sampler_see(&io->sampler, DROP_RING_FULL, "io", io->counters->vifs - 1,
-				 group->m[i]);
-		hand_drop(h, group->m[i]);
+				 h->groups[0].m[i]);
+		hand_drop(h, h->groups[0].m[i]);
 	}
 	if (sent < n) {
 		count_drops(io, UINT32_MAX, DROP_RING_FULL, n - sent);
 		io->drop_log->ring_full[q->slot] += n - sent;
 	}
-	hand_tx_done(h, 0);
-	hand_finish(h, n);
+	hand_to_slot_done(h, n);
 }
 
 static uint32_t
@@ -345,21 +321,6 @@ bonds_keep_alive(struct io *io)
 
 /* --- the loop --------------------------------------------------------------------------------- */
 
-/* Somebody counts mbufs: stand still, with an empty hand, no longer than was promised. */
-static void
-pause_keep(struct slot *s)
-{
-	uint64_t asked = __atomic_load_n(&s->pause, __ATOMIC_ACQUIRE);
-
-	if (__builtin_expect(asked == 0, 1))
-		return;
-	__atomic_store_n(&s->pause_seen, asked, __ATOMIC_RELEASE);
-	while (__atomic_load_n(&s->pause, __ATOMIC_ACQUIRE) == asked &&
-	       rte_rdtsc() < __atomic_load_n(&s->pause_until_tsc, __ATOMIC_ACQUIRE))
-		rte_pause();
-	__atomic_store_n(&s->pause_seen, 0, __ATOMIC_RELEASE);
-}
-
 static void
 loop(struct io *io)
 {
@@ -374,7 +335,7 @@ loop(struct io *io)
 		uint64_t now;
 
 		__atomic_store_n(&s->beat, s->beat + 1, __ATOMIC_RELAXED);
-		pause_keep(s);
+		slot_pause_keep(s);
 		ports_check(io);
 		for (uint32_t i = 0; i < io->n_queues; i++)
 			packets += poll_queue(io, &io->queues[i]);

@@ -34,7 +34,6 @@
 
 #include <rte_cycles.h>
 #include <rte_mbuf.h>
-#include <rte_pause.h>
 #include <rte_vhost.h>
 
 #include "common/conf.h"
@@ -42,6 +41,7 @@
 #include "common/drop_log.h"
 #include "common/fault_point.h"
 #include "common/hand.h"
+#include "common/hand_ring.h"
 #include "common/handshake.h"
 #define LOG_MODULE "pump"
 #include "common/log.h"
@@ -116,51 +116,6 @@ greet(struct device *d, uint32_t rx_ready, uint32_t tx_ready)
 	d->tx_greeted |= tx_ready;
 }
 
-static void
-meta_fill(struct rte_mbuf *m, uint16_t port)
-{
-	struct pkt_meta *meta = pkt_meta(m);
-
-	meta->next = PKT_NEXT_INPUT;
-	meta->in_port = port;
-}
-
-/* rx[0..n) goes to a slot, whose ring has room. */
-static void
-send_to_slot(struct pump *pu, struct guest *g, uint16_t slot, struct rte_ring *ring, uint16_t n)
-{
-	struct hand *h = pu->hand;
-	struct hand_group *group = &h->groups[0];
-	bool chained = false;
-	uint32_t sent;
-
-	group->n = n;
-	group->port = g->port;
-	group->queue = 0;
-	group->ring = (int16_t)slot;
-	group->seg_from = 0;
-	group->n_segs = 0;
-	for (uint16_t i = 0; i < n; i++) {
-		group->m[i] = h->rx[i];
-		chained |= h->rx[i]->nb_segs > 1;
-		meta_fill(h->rx[i], g->port);
-	}
-	h->n_groups = 1;
-	if (chained)
-		hand_flatten(h);
-	FAULT_POINT("guest-grouped");
-	hand_tx(h);
-	h->ring_tail = ring->prod.tail;
-	hand_tx_inside(h, 0, PORT_HOLD_RING);
-	FAULT_POINT("guest-ring-inside");
-	sent = rte_ring_sp_enqueue_burst(ring, (void **)group->m, n, NULL);
-	FAULT_POINT("guest-ring-enqueued");
-	for (uint32_t i = sent; i < n; i++)
-		hand_drop(h, group->m[i]);
-	hand_tx_done(h, 0);
-	hand_finish(h, n);
-}
-
 static uint32_t
 poll_queue(struct pump *pu, struct guest *g, struct device *d, uint32_t pair)
 {
@@ -191,7 +146,9 @@ poll_queue(struct pump *pu, struct guest *g, struct device *d, uint32_t pair)
 	}
 	hand_run(h, n);
 	FAULT_POINT("guest-run");
-	send_to_slot(pu, g, slot, ring, n);
+	for (uint32_t sent = hand_to_slot(h, ring, slot, g->port, 0, n); sent < n; sent++)
+		hand_drop(h, h->groups[0].m[sent]);
+	hand_to_slot_done(h, n);
 	FAULT_POINT("guest-sent");
 	return n;
 }
@@ -363,21 +320,6 @@ poll_slot(struct pump *pu, const struct guest_list *l, uint16_t slot)
 
 /* --- the loop --------------------------------------------------------------------------------- */
 
-/* Somebody counts mbufs: stand still, with an empty hand, no longer than was promised. */
-static void
-pause_keep(struct slot *s)
-{
-	uint64_t asked = __atomic_load_n(&s->pause, __ATOMIC_ACQUIRE);
-
-	if (asked == 0)
-		return;
-	__atomic_store_n(&s->pause_seen, asked, __ATOMIC_RELEASE);
-	while (__atomic_load_n(&s->pause, __ATOMIC_ACQUIRE) == asked &&
-	       rte_rdtsc() < __atomic_load_n(&s->pause_until_tsc, __ATOMIC_ACQUIRE))
-		rte_pause();
-	__atomic_store_n(&s->pause_seen, 0, __ATOMIC_RELEASE);
-}
-
 static void
 ports_check(struct pump *pu)
 {
@@ -446,7 +388,7 @@ loop(struct pump *pu)
 		__atomic_add_fetch(&pu->loops, 1, __ATOMIC_SEQ_CST);
 		beat(s);
 		key_check(pu);
-		pause_keep(s);
+		slot_pause_keep(s);
 		ports_check(pu);
 		packets = poll_all(pu, true);
 		pool_trim_if_high(pu->pool, (uint16_t)pu->hand_id);
