@@ -45,6 +45,7 @@
 #include "common/rules.h"
 #include "common/redo.h"
 #include "common/slot.h"
+#include "common/trap.h"
 #include "common/vif.h"
 #include "common/vif_roles.h"
 

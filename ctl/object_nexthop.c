@@ -10,6 +10,7 @@
 
 #include "common/conf.h"
 #include "common/nexthop.h"
+#include "common/vif.h"
 #include "ctl/call.h"
 #include "ctl/check.h"
 #include "ctl/ctl.h"
@@ -67,7 +68,7 @@ static const struct {
 	uint32_t types;
 	const char *words;
 } uses[] = {
-    {"vif", TYPE(ENCAP) | TYPE(TUNNEL), "types encap and tunnel"},
+    {"vif", TYPE(ENCAP) | TYPE(TUNNEL) | TYPE(RECEIVE), "types encap, tunnel and receive"},
     {"rewrite", TYPE(ENCAP) | TYPE(TUNNEL), "types encap and tunnel"},
     {"members", TYPE(FLOOD) | TYPE(ECMP), "types flood and ecmp"},
     {"labels", TYPE(FLOOD) | TYPE(ECMP), "types flood and ecmp"},
@@ -95,6 +96,13 @@ check_fields_of_type(const Vrouter__Nexthop *m, struct refusal *r)
 	    m->type == VROUTER__NEXTHOP__TYPE__TUNNEL)
 		return refuse(r, EINVAL, "family",
 			      "family is not for type tunnel: it carries frames and packets alike");
+	if (m->family == VROUTER__NEXTHOP__FAMILY__BRIDGE &&
+	    m->type == VROUTER__NEXTHOP__TYPE__RECEIVE)
+		return refuse(r, EINVAL, "family",
+			      "type receive is of family inet or inet6: frames have l2-receive");
+	if (m->family != VROUTER__NEXTHOP__FAMILY__BRIDGE &&
+	    m->type == VROUTER__NEXTHOP__TYPE__L2_RECEIVE)
+		return refuse(r, EINVAL, "family", "type l2-receive is of family bridge");
 	return 0;
 }
 
@@ -370,6 +378,9 @@ nexthop_parse(const Vrouter__Nexthop *m, const struct conf *conf, struct nexthop
 		return parse_ecmp(m, nh, r);
 	case VROUTER__NEXTHOP__TYPE__TUNNEL:
 		return parse_tunnel(m, nh, r);
+	case VROUTER__NEXTHOP__TYPE__RECEIVE:
+		nh->encap.vif = m->has_vif_case ? m->vif : VIF_NONE;
+		return 0;
 	default:
 		return 0;
 	}
@@ -446,6 +457,12 @@ nexthop_describe(const struct nexthop *nh, struct nexthop_description *d)
 	case NEXTHOP_TUNNEL:
 		describe_link(nh, m);
 		describe_tunnel(nh, d);
+		break;
+	case NEXTHOP_RECEIVE:
+		if (nh->encap.vif == VIF_NONE)
+			break;
+		m->has_vif_case = VROUTER__NEXTHOP__HAS_VIF_VIF;
+		m->vif = nh->encap.vif;
 		break;
 	case NEXTHOP_FLOOD:
 	case NEXTHOP_ECMP:

@@ -140,7 +140,7 @@ what_is_wrong_is_named(void **state)
 	    {{.has_id_case = 1, .id = 7, .type = 1, .has_vif_case = 5},
 	     INVALID,
 	     "vif",
-	     "vif is for types encap and tunnel, not discard"},
+	     "vif is for types encap, tunnel and receive, not discard"},
 	    {{.has_id_case = 1,
 	      .id = 7,
 	      .type = 2,

@@ -126,6 +126,7 @@ receive_from_tap(struct worker *w, const struct rx_queue *q)
 		bool known = vif != NULL && vif->port == (int32_t)q->port;
 
 		count_drops(w, known ? vif->id : w->no_vif, DROP_NO_MBUF, lost);
+		w->count[known ? vif->id : w->no_vif].rx_errors += lost;
 	}
 	if (n == 0) {
 		burst_none(h);

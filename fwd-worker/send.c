@@ -7,11 +7,24 @@
 #include "common/fault_point.h"
 #include "common/pkt.h"
 
-/* Counted at the vif the packet came in by. */
+/* At the vif of the port that did not take it. */
 static void
-refuse(struct worker *w, struct rte_mbuf *m, enum drop why)
+count_tx_error(struct worker *w, uint32_t port)
+{
+	uint32_t vif = w->vif_of_port[port];
+	const struct vif *v = vif_lookup(w->vifs, vif);
+
+	if (v != NULL && v->port == (int32_t)port)
+		w->count[vif].tx_errors++;
+}
+
+/* Its drop is counted at the vif the packet came in by. */
+static void
+refuse(struct worker *w, uint32_t port, struct rte_mbuf *m, enum drop why)
 {
 	uint32_t vif = w->burst.in_vif;
+
+	count_tx_error(w, port);
 
 	if (w->from_ring) {
 		vif = pkt_meta(m)->in_vif;
@@ -25,7 +38,7 @@ static void
 refuse_rest(struct worker *w, const struct hand_group *g, uint32_t from, enum drop why)
 {
 	for (uint32_t i = from; i < g->n; i++)
-		refuse(w, g->m[i], why);
+		refuse(w, g->port, g->m[i], why);
 }
 
 static void
@@ -96,7 +109,7 @@ send_to_tap(struct worker *w, uint16_t group)
 
 		FAULT_POINT("send-tap-written");
 		if (__builtin_expect(rc < 0, 0))
-			refuse(w, g->m[i], tap_refusal(rc));
+			refuse(w, g->port, g->m[i], tap_refusal(rc));
 		else
 			hand_drop(h, g->m[i]);
 	}

@@ -353,6 +353,8 @@ worker_fill(struct slot_thread *st)
 	w->pool = pool_of(hs->pools[0]);
 	w->vifs = region_table(r, "vif");
 	w->nexthops = region_table(r, "nexthop");
+	w->roles = region_table(r, "vif-roles");
+	w->agent = (struct agent_rings *)region_table(r, "agent-rings") + w->slot_index;
 	w->bridge = region_table(r, "bridge");
 	w->routes = region_table(r, "route");
 	w->rules = region_table(r, "rules");

@@ -24,7 +24,9 @@
 #include "common/route.h"
 #include "common/slot.h"
 #include "common/tap.h"
+#include "common/trap.h"
 #include "common/vif.h"
+#include "common/vif_roles.h"
 #include "fwd-worker/verdict.h"
 
 /* Some packets of a burst, by their index in it. */
@@ -52,6 +54,7 @@ struct burst {
 	uint32_t port;
 	uint64_t traced; /* bit i: packet i is traced */
 	/* input */
+	uint32_t in_flags; /* enum vif_flag, of the vif */
 	uint32_t in_vif;   /* counters go there; the last of the table when the port has no vif */
 	uint32_t segments; /* of all packets together */
 	/* input, and whoever puts another header there: the frame as it is now, from its Ethernet
@@ -66,6 +69,12 @@ struct burst {
 	uint32_t outer_source_be[BURST_MAX];
 	/* bridge, route4, route6, and composites for their members: what a tunnel shall carry */
 	uint32_t label[BURST_MAX]; /* MPLS label or VNI, or NEXTHOP_NO_LABEL */
+	/* classify; input clears it: bit i, packet i is for an address of the router's own */
+	uint64_t mine;
+	/* arp, nd; input clears it: bit i, they had their say about packet i */
+	uint64_t asked;
+	/* ip4, ip6; input clears it: bit i, packet i may not be routed on, for its TTL */
+	uint64_t expired;
 	/* ip4, ip6; input clears it: bit i, packet i is routed, and not bridged */
 	uint64_t inet;
 	uint64_t inet6;
@@ -87,6 +96,9 @@ struct burst {
 	uint32_t pending; /* bit s: todo[s] has packets */
 	struct vec todo[STAGES];
 };
+
+/* Ways out that are nobody's nexthop; see leads.h. */
+enum lead { LEAD_HOST, LEAD_ACROSS, LEAD_BACK, LEADS };
 
 /* How this slot gives packets to a port. */
 enum tx_way {
@@ -137,7 +149,9 @@ struct worker {
 	struct handshake *handshake;
 	const struct idtab *vifs;
 	const struct idtab *nexthops;
+	const struct vif_roles *roles;
 	const struct bridge *bridge;
+	struct agent_rings *agent; /* this slot's */
 	const struct route_table *routes;
 	const struct rules *rules;
 	struct flow_table *flows;
@@ -172,6 +186,8 @@ struct worker {
 	uint32_t room;  /* mbufs that copies may still take in this loop */
 	struct drop_sampler sampler;
 	struct burst burst;
+	/* nexthops that the worker makes for itself (leads.h) */
+	struct nexthop leads[LEADS];
 };
 
 static inline void

@@ -11,6 +11,7 @@
 #include "fwd-worker/stage.h"
 #include "fwd-worker/stage/encap.h"
 #include "fwd-worker/stage/output.h"
+#include "fwd-worker/trap.h"
 
 static struct rte_mbuf *
 copy_make(struct worker *w, struct rte_mbuf *m)
@@ -35,6 +36,8 @@ flood_to_vif(struct worker *w, struct burst *b, uint32_t i, uint32_t vif)
 	if (vif == b->in_vif)
 		return SENT;
 	e = exit_find(w, vif);
+	if (e.agent)
+		return trap_copy(w, b, i, TRAP_NEXTHOP);
 	if (verdict_is_drop(e.verdict))
 		return e.verdict;
 	copy = copy_make(w, b->m[i]);
@@ -116,6 +119,9 @@ flood_to_member(struct worker *w, struct burst *b, uint32_t i, const struct next
 		return SENT;
 	case NEXTHOP_ECMP:
 	case NEXTHOP_VRF_TRANSLATE:
+	case NEXTHOP_RECEIVE:
+	case NEXTHOP_L2_RECEIVE:
+	case NEXTHOP_RESOLVE:
 	case NEXTHOP_TYPES:
 		break;
 	}

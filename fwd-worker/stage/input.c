@@ -4,8 +4,8 @@
  * the vif's own, the router's, are routed; everything else is bridged. A slot's thread, once for
  * each burst.
  *
- * Uses port; sets in_vif, vrf, segments, head, len; clears inet, inet6,
- * encapsulated, tunneled, flowed; sets policy. To bridge, ip4, ip6.
+ * Uses port; sets in_vif, in_flags, vrf, segments, head, len; policy; clears what others mark by a
+ * bit. To classify, arp, ip4, ip6, bridge.
  */
 #include <string.h>
 
@@ -79,6 +79,8 @@ routed_one(const uint8_t *head)
 	memcpy(&type_be, head + offsetof(struct rte_ether_hdr, ether_type), sizeof(type_be));
 	if (__builtin_expect(type_be == RTE_BE16(RTE_ETHER_TYPE_IPV4), 1))
 		return TO(IP4);
+	if (type_be == RTE_BE16(RTE_ETHER_TYPE_ARP))
+		return TO(ARP);
 	return type_be == RTE_BE16(RTE_ETHER_TYPE_IPV6) ? TO(IP6) : TO(BRIDGE);
 }
 
@@ -118,6 +120,35 @@ input_own(struct burst *b, const struct vif *vif)
 	}
 }
 
+/* Of most vifs a packet's destination MAC tells where it goes. */
+static inline bool
+is_plain(const struct vif *vif)
+{
+	const uint32_t usual = VIF_FLAG_L2 | VIF_FLAG_L3;
+	const uint32_t looked_at = usual | VIF_FLAG_DHCP_TRAP | VIF_FLAG_MAC_PROXY;
+
+	return vif->type == VIF_VIRTUAL &&
+	       (vif->flags & (looked_at | VIF_FLAG_CROSS_CONNECT)) == usual;
+}
+
+static void
+to_classify(struct burst *b)
+{
+	for (uint32_t i = 0; i < b->n; i++)
+		if (!verdict_is_drop(b->verdict[i]))
+			b->verdict[i] = TO(CLASSIFY);
+}
+
+static uint32_t
+count_runts(const struct burst *b)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < b->n; i++)
+		n += b->m[i]->data_len < RTE_ETHER_HDR_LEN;
+	return n;
+}
+
 /* It is the first stage, so there is nothing but whole bursts. */
 void
 stage_input(struct worker *w, struct burst *b, const struct vec *v)
@@ -125,13 +156,17 @@ stage_input(struct worker *w, struct burst *b, const struct vec *v)
 	const struct vif *vif = vif_of_port(w, b->port);
 	struct vif_counters *c;
 	uint64_t bytes = 0;
+	bool runt = false;
 
 	b->segments = 0;
 	b->inet = b->inet6 = b->encapsulated = b->tunneled = b->flowed = 0;
 	b->policy = vif != NULL && (vif->flags & VIF_FLAG_POLICY) != 0;
+	b->mine = b->asked = b->expired = 0;
+	b->in_flags = 0;
 	for (uint32_t i = 0; i < b->n; i++) {
 		b->verdict[i] = input_one(b, i);
 		bytes += b->len[i];
+		runt |= verdict_is_drop(b->verdict[i]);
 	}
 	w->chained |= b->segments != v->n;
 	w->room -= b->segments < w->room ? b->segments : w->room;
@@ -143,7 +178,11 @@ stage_input(struct worker *w, struct burst *b, const struct vec *v)
 		b->in_vif = vif->id;
 		for (uint32_t i = 0; i < b->n; i++)
 			b->vrf[i] = vif->vrf;
-		input_own(b, vif);
+		b->in_flags = vif->flags;
+		if (__builtin_expect(is_plain(vif), 1))
+			input_own(b, vif);
+		else
+			to_classify(b);
 	}
 	if (__builtin_expect(w->from_ring, 0)) {
 		for (uint32_t k = 0; k < v->n; k++)
@@ -152,4 +191,6 @@ stage_input(struct worker *w, struct burst *b, const struct vec *v)
 	c = &w->count[b->in_vif];
 	c->rx_packets += v->n;
 	c->rx_bytes += bytes;
+	if (__builtin_expect(runt, 0))
+		c->rx_errors += count_runts(b);
 }

@@ -4,7 +4,7 @@
  * checksum brought up to date rather than made anew (RFC 1624). Options pass untouched. The header
  * must lie in the first segment. A slot's thread.
  *
- * Uses head, len; sets inet. To route4.
+ * Uses head, len, mine; sets inet, expired. To route4, receive.
  */
 #include <string.h>
 
@@ -51,9 +51,9 @@ header_is_sound(const struct rte_ipv4_hdr *ip, uint32_t header_len, uint32_t fir
 	       total <= len;
 }
 
-/* 'len' is without the Ethernet header. */
+/* 'len' is without the Ethernet header. Whether TTL 1 is too low depends on where it is for. */
 static inline struct verdict
-ip4_one(const struct rte_mbuf *m, uint8_t *head, uint32_t len)
+ip4_one(const struct rte_mbuf *m, uint8_t *head, uint32_t len, bool *expired)
 {
 	struct rte_ipv4_hdr *ip = (struct rte_ipv4_hdr *)(head + RTE_ETHER_HDR_LEN);
 	uint32_t first_len = m->data_len - (uint32_t)RTE_ETHER_HDR_LEN;
@@ -71,23 +71,41 @@ ip4_one(const struct rte_mbuf *m, uint8_t *head, uint32_t len)
 	    __builtin_expect(!checksum_is_right(ip, header_len), 0))
 		return DROP(BAD_IP_CHECKSUM);
 	if (__builtin_expect(ip->time_to_live <= 1, 0))
-		return DROP(TTL_EXPIRED);
-	ttl_decrement(ip);
+		*expired = true;
+	else
+		ttl_decrement(ip);
 	return TO(ROUTE4);
+}
+
+/* Packets for an address of the router's own need no route. */
+static void
+mine_to_receive(struct burst *b, const struct vec *v)
+{
+	for (uint32_t k = 0; k < v->n; k++) {
+		uint32_t i = v->i[k];
+
+		if ((b->mine >> i & 1) != 0 && !verdict_is_drop(b->verdict[i]))
+			b->verdict[i] = TO(RECEIVE);
+	}
 }
 
 static inline void
 ip4_all(struct burst *b, const struct vec *v, bool whole)
 {
-	uint64_t inet = 0;
+	uint64_t inet = 0, expired = 0;
 
 	for (uint32_t k = 0; k < v->n; k++) {
 		uint32_t i = vec_at(v, k, whole);
+		bool low = false;
 
-		b->verdict[i] = ip4_one(b->m[i], b->head[i], b->len[i] - RTE_ETHER_HDR_LEN);
+		b->verdict[i] = ip4_one(b->m[i], b->head[i], b->len[i] - RTE_ETHER_HDR_LEN, &low);
 		inet |= UINT64_C(1) << i;
+		expired |= (uint64_t)low << i;
 	}
 	b->inet |= inet;
+	b->expired = (b->expired & ~inet) | expired;
+	if (__builtin_expect((b->mine & inet) != 0, 0))
+		mine_to_receive(b, v);
 }
 
 void

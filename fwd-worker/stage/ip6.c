@@ -9,10 +9,11 @@
 #include <rte_ip.h>
 
 #include "fwd-worker/stage.h"
+#include "fwd-worker/stage/nd.h"
 
 /* 'len' is without the Ethernet header. */
 static inline struct verdict
-ip6_one(const struct rte_mbuf *m, uint8_t *head, uint32_t len)
+ip6_one(const struct rte_mbuf *m, uint8_t *head, uint32_t len, bool asked, bool *expired)
 {
 	struct rte_ipv6_hdr *ip = (struct rte_ipv6_hdr *)(head + RTE_ETHER_HDR_LEN);
 
@@ -21,24 +22,46 @@ ip6_one(const struct rte_mbuf *m, uint8_t *head, uint32_t len)
 				 rte_be_to_cpu_16(ip->payload_len) + sizeof(*ip) > len,
 			     0))
 		return DROP(BAD_IP_HEADER);
+	if (__builtin_expect(ip->proto == IPPROTO_ICMPV6, 0) && !asked &&
+	    nd_type(m, head) != ND_NONE)
+		return TO(ND);
 	if (__builtin_expect(ip->hop_limits <= 1, 0))
-		return DROP(TTL_EXPIRED);
-	ip->hop_limits--;
+		*expired = true;
+	else
+		ip->hop_limits--;
 	return TO(ROUTE6);
+}
+
+/* Packets for an address of the router's own need no route. */
+static void
+mine_to_receive(struct burst *b, const struct vec *v)
+{
+	for (uint32_t k = 0; k < v->n; k++) {
+		uint32_t i = v->i[k];
+
+		if ((b->mine >> i & 1) != 0 && b->verdict[i].code == STAGE_ROUTE6)
+			b->verdict[i] = TO(RECEIVE);
+	}
 }
 
 static inline void
 ip6_all(struct burst *b, const struct vec *v, bool whole)
 {
-	uint64_t inet6 = 0;
+	uint64_t inet6 = 0, expired = 0;
 
 	for (uint32_t k = 0; k < v->n; k++) {
 		uint32_t i = vec_at(v, k, whole);
+		bool low = false;
 
-		b->verdict[i] = ip6_one(b->m[i], b->head[i], b->len[i] - RTE_ETHER_HDR_LEN);
-		inet6 |= UINT64_C(1) << i;
+		b->verdict[i] = ip6_one(b->m[i], b->head[i], b->len[i] - RTE_ETHER_HDR_LEN,
+					(b->asked >> i & 1) != 0, &low);
+		inet6 |= (uint64_t)(b->verdict[i].code != STAGE_ND) << i;
+		expired |= (uint64_t)low << i;
 	}
 	b->inet6 |= inet6;
+	b->expired = (b->expired & ~inet6) | expired;
+	if (__builtin_expect((b->mine & inet6) != 0, 0))
+		mine_to_receive(b, v);
 }
 
 void

@@ -10,6 +10,7 @@
  */
 #include "common/rules.h"
 #include "fwd-worker/stage.h"
+#include "fwd-worker/trap.h"
 
 static inline enum nexthop_family
 family_of(const struct burst *b, uint32_t i)
@@ -48,6 +49,10 @@ nexthop_verdict(const struct nexthop *nh, enum nexthop_family family)
 		return family == NEXTHOP_FAMILY_BRIDGE ? TO(OUTPUT) : TO(REWRITE);
 	case NEXTHOP_FLOOD:
 		return TO(FLOOD);
+	case NEXTHOP_RECEIVE:
+	case NEXTHOP_L2_RECEIVE:
+	case NEXTHOP_RESOLVE:
+		return TO(RECEIVE);
 	case NEXTHOP_ECMP:
 		return TO(ECMP);
 	case NEXTHOP_VRF_TRANSLATE:
@@ -106,7 +111,7 @@ nexthop_all(struct worker *w, struct burst *b, const struct vec *v, bool whole)
 static inline bool
 has_flows(const struct nexthop *nh)
 {
-	return nh->type != NEXTHOP_FLOOD && !looks_again(nh);
+	return nh->type != NEXTHOP_FLOOD && nh->type != NEXTHOP_L2_RECEIVE && !looks_again(nh);
 }
 
 /* It asks for a flow by itself, or the vif it leads to does. */
@@ -131,7 +136,7 @@ detour(struct worker *w, struct burst *b, const struct vec *v)
 	for (uint32_t k = 0; k < v->n; k++) {
 		uint32_t i = v->i[k];
 
-		if (verdict_is_drop(b->verdict[i]) || (b->flowed >> i & 1) != 0)
+		if (b->verdict[i].code >= VERDICT_SENT || (b->flowed >> i & 1) != 0)
 			continue;
 		if (b->nexthop[i] != last) {
 			last = b->nexthop[i];
@@ -144,6 +149,23 @@ detour(struct worker *w, struct burst *b, const struct vec *v)
 	}
 }
 
+/* Left are those for the router itself; of others the agent tells their sender, if there is one. */
+static void
+end_expired(struct worker *w, struct burst *b, const struct vec *v)
+{
+	for (uint32_t k = 0; k < v->n; k++) {
+		uint32_t i = v->i[k];
+		struct verdict verdict = b->verdict[i];
+
+		if ((b->expired >> i & 1) == 0 || verdict_is_drop(verdict) ||
+		    verdict.code == STAGE_RECEIVE || verdict.code == STAGE_ECMP ||
+		    verdict.code == STAGE_TRANSLATE)
+			continue;
+		verdict = trap_end(w, b, i, TRAP_ZERO_TTL);
+		b->verdict[i] = verdict_is_drop(verdict) ? DROP(TTL_EXPIRED) : verdict;
+	}
+}
+
 void
 stage_nexthop(struct worker *w, struct burst *b, const struct vec *v)
 {
@@ -151,6 +173,8 @@ stage_nexthop(struct worker *w, struct burst *b, const struct vec *v)
 		nexthop_all(w, b, v, true);
 	else
 		nexthop_all(w, b, v, false);
+	if (__builtin_expect(b->expired != 0, 0))
+		end_expired(w, b, v);
 	if (__builtin_expect(b->policy || rules_policed(w->rules), 0))
 		detour(w, b, v);
 }

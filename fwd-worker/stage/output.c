@@ -12,11 +12,14 @@
 
 #include <linux/virtio_net.h>
 
+#include <rte_ether.h>
+
 #include "common/fault_point.h"
 #include "common/offload.h"
 #include "common/pkt.h"
 #include "fwd-worker/copies.h"
 #include "fwd-worker/stage.h"
+#include "fwd-worker/trap.h"
 
 struct exit_way
 exit_find(const struct worker *w, uint32_t vif_id)
@@ -32,8 +35,10 @@ exit_find(const struct worker *w, uint32_t vif_id)
 				 w->tx[vif->port].way == TX_NOWAY,
 			     0)) {
 		e.verdict = DROP(VIF_WITHOUT_PORT);
+		e.agent = vif->type == VIF_AGENT;
 		return e;
 	}
+	e.vlan = vif->vlan;
 	e.mtu = vif->mtu;
 	e.port = (uint16_t)vif->port;
 	e.tx = &w->tx[vif->port];
@@ -178,6 +183,11 @@ exit_take(struct worker *w, const struct burst *b, const struct exit_way *e, str
 	if (__builtin_expect(len > e->mtu, 0) &&
 	    (!offload_is_tso(m) || offload_segment_len(m) > e->mtu))
 		return DROP(MTU);
+	if (__builtin_expect(e->vlan != 0, 0)) {
+		m->vlan_tci = e->vlan;
+		if (rte_vlan_insert(&m) != 0)
+			return DROP(NO_HEADROOM);
+	}
 	if (__builtin_expect(is_software_needed(e, m), 0)) {
 		if (offload_is_tso(m))
 			return segments_take(w, b, e, m);
@@ -217,7 +227,8 @@ output_plain(struct worker *w, struct burst *b, const struct vec *v, const struc
 			wishes |= b->m[vec_at(v, k, whole)]->ol_flags;
 		wishes &= OFFLOAD_WISHES;
 	}
-	if (__builtin_expect(longest > e->mtu || wishes != 0 || e->tx->way == TX_MESH, 0))
+	if (__builtin_expect(
+		longest > e->mtu || wishes != 0 || e->tx->way == TX_MESH || e->vlan != 0, 0))
 		return false;
 	g = group_of(w, e);
 	if (__builtin_expect(g == NULL || g->n + v->n > BURST_MAX, 0))
@@ -268,6 +279,10 @@ output_each(struct worker *w, struct burst *b, const struct vec *v)
 		const struct exit_way *e = exit_kept(w, b, b->nexthop[i], &kept);
 		struct verdict verdict = e->verdict;
 
+		if (__builtin_expect(e->agent, 0)) {
+			b->verdict[i] = trap_end(w, b, i, TRAP_NEXTHOP);
+			continue;
+		}
 		if (__builtin_expect(!verdict_is_drop(verdict), 1))
 			verdict = exit_take(w, b, e, b->m[i], b->len[i]);
 		b->verdict[i] = verdict;

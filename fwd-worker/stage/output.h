@@ -9,6 +9,8 @@
 struct exit_way {
 	struct verdict verdict; /* SENT, or why nothing leaves there */
 	uint32_t vif;
+	bool agent;    /* its packets are trapped, and nothing else leaves there */
+	uint16_t vlan; /* tag that its frames get, 0: none */
 	uint32_t mtu;
 	uint16_t port;
 	struct tx_port *tx;

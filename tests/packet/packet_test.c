@@ -22,6 +22,7 @@
 #include "common/pkt.h"
 #include "tests/packet/flow_packets.h"
 #include "tests/packet/rig.h"
+#include "tests/packet/host_cases.h"
 #include "tests/packet/tunnel_cases.h"
 
 /*
@@ -574,7 +575,7 @@ nexthop_FLOOD(void **state)
 	rig_flood(41, 2, (uint32_t[]){13, 11});
 	rig_flood(40, 3, (uint32_t[]){11, 12, 41});
 	rig_bridge(VRF, "ff:ff:ff:ff:ff:ff", 40);
-	rig_put_bytes(1, "\xff\xff\xff\xff\xff\xff\x02\0\0\0\0\x01\x08\x06who?", 18);
+	rig_put_bytes(1, "\xff\xff\xff\xff\xff\xff\x02\0\0\0\0\x01\x88\xb5who?", 18);
 	rig_run();
 	assert_int_equal(rig_count(1), 0);
 	for (uint32_t port = 2; port <= 3; port++) {
@@ -752,7 +753,8 @@ what_is_for_the_router_and_no_ip_is_bridged(void **state)
 
 	(void)state;
 	routed_network();
-	frame[13] = 0x06; /* ARP */
+	frame[12] = 0x88; /* for experiments, IEEE 802 */
+	frame[13] = 0xb5;
 	rig_put_bytes(1, frame, len);
 	rig_run();
 	expect_drop(DROP_NO_BRIDGE_ENTRY, 1);
@@ -1476,5 +1478,6 @@ main(void)
 
 	if (rig_eal() < 0)
 		return 1;
-	return cmocka_run_group_tests(tests, NULL, NULL) + tunnel_cases_run();
+	return cmocka_run_group_tests(tests, NULL, NULL) + host_cases_run() +
+	       tunnel_cases_run();
 }

@@ -52,6 +52,8 @@ static struct {
 	uint32_t n_drained;
 	uint16_t headroom; /* of packets put in, and 1; 0: the usual */
 	struct rig_frame taken;
+	struct vif_roles roles;
+	struct agent_rings *agent;
 } rig;
 
 static void
@@ -203,6 +205,9 @@ worker_first(struct worker *w)
 	w->mesh[PEERS_HAND] = handshake_ring(rig.hs, 0, PEERS_HAND);
 	tap_reader_init(&w->tap_reader, w->hand, w->mbufs);
 	rig.qsbr = zeroed(grace_size());
+	rig.agent = zeroed(sizeof(*rig.agent));
+	w->agent = rig.agent;
+	w->roles = &rig.roles;
 	pool_thread_hand(0, &w->hand->epoch);
 }
 
@@ -287,6 +292,8 @@ rig_reset(void)
 	w->vifs_scanned_tsc = 0;
 	w->io_forward = false;
 	rig.headroom = 0;
+	memset(rig.agent, 0, sizeof(*rig.agent));
+	rig_roles(0, 0, 0);
 	memset(w->vif_of_port, 0xff, RIG_PORTS * sizeof(*w->vif_of_port));
 }
 
@@ -316,10 +323,27 @@ rig_worker(void)
 void
 rig_vif(uint32_t id, uint32_t vrf, int32_t port, uint16_t mtu)
 {
-	struct vif vif = {.id = id, .vrf = vrf, .port = port, .mtu = mtu, .nexthop = NEXTHOP_NONE};
+	struct vif vif = {.id = id, .vrf = vrf, .port = port, .mtu = mtu};
 
-	memcpy(vif.mac, RIG_ROUTER_MAC, sizeof(vif.mac));
-	if (idtab_set(rig.vifs, id, &vif) < 0)
+	rig_vif_as(&vif);
+}
+
+void
+rig_vif_as(const struct vif *given)
+{
+	static const uint8_t none[6];
+	struct vif vif = *given;
+
+	vif.nexthop = NEXTHOP_NONE;
+	if (memcmp(vif.mac, none, sizeof(none)) == 0)
+		memcpy(vif.mac, RIG_ROUTER_MAC, sizeof(vif.mac));
+	if (vif.mtu == 0)
+		vif.mtu = 1514;
+	if ((vif.flags & (VIF_FLAG_L2 | VIF_FLAG_L3)) == 0)
+		vif.flags |= VIF_FLAG_L2 | VIF_FLAG_L3;
+	if (vif.cross_connect == 0)
+		vif.cross_connect = VIF_NONE;
+	if (idtab_set(rig.vifs, vif.id, &vif) < 0)
 		die("vif");
 }
 
@@ -328,7 +352,7 @@ rig_vif_flags(uint32_t id, uint32_t flags, uint32_t nexthop)
 {
 	struct vif vif = *vif_lookup(rig.w.vifs, id);
 
-	vif.flags = flags;
+	vif.flags = flags | VIF_FLAG_L2 | VIF_FLAG_L3;
 	vif.nexthop = nexthop;
 	if (idtab_set(rig.vifs, id, &vif) < 0)
 		die("vif");
@@ -366,6 +390,25 @@ struct flow_writer *
 rig_flow_writer(void)
 {
 	return rig.flows;
+}
+
+void
+rig_roles(uint64_t host, uint64_t agent, uint64_t uplink)
+{
+	rig.roles = (struct vif_roles){.host = host, .agent = agent, .uplink = uplink};
+}
+
+bool
+rig_trapped(struct trap_record *r, uint8_t *frame)
+{
+	struct byte_ring *ring = &rig.agent->trap;
+
+	if (byte_ring_filled(ring) == 0)
+		return false;
+	byte_ring_read(ring, 0, r, sizeof(*r));
+	byte_ring_read(ring, sizeof(*r), frame, r->length);
+	byte_ring_release(ring, sizeof(*r) + r->length);
+	return true;
 }
 
 void
@@ -448,7 +491,13 @@ route_put(uint32_t vrf, const char *address, uint8_t length, uint64_t value)
 void
 rig_route(uint32_t vrf, const char *address, uint8_t length, uint32_t nexthop)
 {
-	route_put(vrf, address, length, route_value(nexthop, 0, 0));
+	rig_route_flags(vrf, address, length, nexthop, 0);
+}
+
+void
+rig_route_flags(uint32_t vrf, const char *address, uint8_t length, uint32_t nexthop, uint64_t flags)
+{
+	route_put(vrf, address, length, route_value(nexthop, 0, flags));
 }
 
 void

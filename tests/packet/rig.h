@@ -46,6 +46,12 @@ struct worker *rig_worker(void);
 void rig_vif(uint32_t id, uint32_t vrf, int32_t port, uint16_t mtu);
 /* Flags of a vif that is there, and the nexthop its flows are known by. */
 void rig_vif_flags(uint32_t id, uint32_t flags, uint32_t nexthop);
+/* With flags, type and addresses; what is 0 is as above. */
+void rig_vif_as(const struct vif *vif);
+/* Host, agent and uplink: a vif's id + 1, or 0. */
+void rig_roles(uint64_t host, uint64_t agent, uint64_t uplink);
+/* Takes the oldest packet that was trapped, or returns false; 'frame' has TRAP_FRAME_MAX bytes. */
+bool rig_trapped(struct trap_record *r, uint8_t *frame);
 void rig_nexthop(const struct nexthop *nh);
 void rig_encap(uint32_t id, uint32_t vif);
 /* An encap of family inet or inet6 with this link-layer header. */
@@ -72,6 +78,9 @@ void rig_rule(uint32_t vif, uint32_t priority, enum rule_direction direction, ui
 	      uint16_t port, bool allow);
 struct flow_table *rig_flows(void);
 struct flow_writer *rig_flow_writer(void);
+
+void rig_route_flags(uint32_t vrf, const char *address, uint8_t length, uint32_t nexthop,
+		     uint64_t flags);
 
 /* The last byte of the destination MAC 02:00:00:00:00:xx, the rest zeroes. */
 void rig_put(uint32_t port, uint8_t mac, uint32_t len);

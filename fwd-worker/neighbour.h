@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What becomes of a question for an address' MAC: one table of decisions for ARP requests and
+ * neighbour solicitations. A slot's thread.
+ */
+#ifndef FWD_WORKER_NEIGHBOUR_H
+#define FWD_WORKER_NEIGHBOUR_H
+
+#include "fwd-worker/worker.h"
+
+/* Where a message came from. */
+enum origin {
+	FROM_GUEST,
+	FROM_OVERLAY, /* out of a tunnel */
+	FROM_UNDERLAY,
+	FROM_HOST,
+};
+
+enum answer {
+	ANSWER_DROP,
+	ANSWER_FLOOD,  /* across, to or from the underlay */
+	ANSWER_PROXY,  /* with the vif's own MAC */
+	ANSWER_MIRROR, /* to the agent, and flood or across */
+};
+
+static inline enum origin
+origin_of(const struct burst *b, uint32_t i, const struct vif *vif)
+{
+	if ((b->tunneled >> i & 1) != 0)
+		return FROM_OVERLAY;
+	if (vif->type == VIF_PHYSICAL)
+		return FROM_UNDERLAY;
+	return vif->type == VIF_HOST ? FROM_HOST : FROM_GUEST;
+}
+
+/* 'route' is the value for the address asked for, 0: none. */
+enum answer neighbour_answer(const struct worker *w, const struct vif *vif, enum origin from,
+			     uint64_t route, bool gratuitous);
+
+/* Where a message goes that nobody answers here. */
+struct verdict neighbour_pass(struct worker *w, struct burst *b, uint32_t i, enum origin from);
+
+/* The answer that stands in packet i instead of the question goes to who asked. */
+struct verdict neighbour_reply(struct worker *w, struct burst *b, uint32_t i, enum origin from);
+
+#endif
