@@ -7,7 +7,7 @@
  * happens to processes, slots and ports it finds out by looking at their tables (event_look.h).
  * While nobody watches, nothing is looked at and nothing is made.
  *
- * A flow's or a trap's events will take the same way: a `describe` of their kind, lines in
+ * A flow's events will take the same way: a `describe` of their kind, lines in
  * events.def, and a call of events_say() where they become known.
  */
 #ifndef CTL_EVENTS_H

@@ -24,6 +24,7 @@
 #include "ctl/primary.h"
 #include "ctl/rates.h"
 #include "ctl/server.h"
+#include "ctl/traps.h"
 
 #define LOG_MODULE "main"
 #include "common/log.h"
@@ -81,6 +82,11 @@ main_on_region(struct ctl *ctl, const struct region *region)
 	}
 	ctl->events = events_create(ctl);
 	if (ctl->events == NULL) {
+		fault_set(&f, ENOMEM, "not enough memory");
+		goto fail;
+	}
+	ctl->traps = traps_create(ctl);
+	if (ctl->traps == NULL) {
 		fault_set(&f, ENOMEM, "not enough memory");
 		goto fail;
 	}
@@ -150,6 +156,7 @@ run(struct ctl *ctl)
 
 	server_destroy(ctl->server);
 	ctl->server = NULL;
+	traps_destroy(ctl->traps);
 	events_destroy(ctl->events);
 	ctl->events = NULL;
 	rates_destroy(ctl->rates);

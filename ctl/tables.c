@@ -39,6 +39,7 @@ tables_find(struct tables *t, const struct region *region, struct fault *f)
 	    {"grace", (void **)&t->qsbr},
 	    {"vif", (void **)&t->vifs},
 	    {"vif-roles", (void **)&t->vif_roles},
+	    {"agent-rings", (void **)&t->agent_rings},
 	    {"nexthop", (void **)&t->nexthops},
 	    {"bridge", (void **)&t->bridge},
 	    {"counters", (void **)&t->counters},

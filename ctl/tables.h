@@ -14,6 +14,7 @@
 
 #include "common/fault.h"
 
+struct agent_rings;
 struct bridge;
 struct bridge_writer;
 struct controllers;
@@ -45,6 +46,7 @@ struct tables {
 	struct rte_rcu_qsbr *qsbr;
 	struct idtab *vifs;
 	struct vif_roles *vif_roles;
+	struct agent_rings *agent_rings; /* by slot */
 	struct idtab *nexthops;
 	struct bridge *bridge;
 	struct route_table *routes;

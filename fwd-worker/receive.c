@@ -12,6 +12,7 @@
 #include "common/fault_point.h"
 #include "common/pkt.h"
 #include "fwd-worker/handoff.h"
+#include "fwd-worker/inject.h"
 #include "fwd-worker/send.h"
 #include "fwd-worker/stage.h"
 
@@ -71,7 +72,7 @@ burst_run(struct worker *w, uint32_t port, uint16_t n)
 	hand_run(w->hand, n);
 	FAULT_POINT("burst-run");
 	loop_begin(w, false);
-	if (__builtin_expect(w->io_forward, 0))
+	if (__builtin_expect(w->io_forward, 0) && port != PORT_INJECTED)
 		io_forward(w, port, n);
 	else
 		run_stages(w, port, 0, n);
@@ -134,6 +135,15 @@ receive_from_tap(struct worker *w, const struct rx_queue *q)
 	}
 	burst_run(w, q->port, n);
 	return n;
+}
+
+uint32_t
+receive_injected(struct worker *w)
+{
+	if (!inject_take(w))
+		return 0;
+	burst_run(w, PORT_INJECTED, 1);
+	return 1;
 }
 
 /* --- from other hands ------------------------------------------------------------------------- */

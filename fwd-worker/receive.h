@@ -11,6 +11,8 @@
 
 uint32_t receive_from_device(struct worker *w, const struct rx_queue *q);
 uint32_t receive_from_tap(struct worker *w, const struct rx_queue *q);
+/* One packet that a client injected. */
+uint32_t receive_injected(struct worker *w);
 /*
  * Packets that another slot decided, for queues of ours, and those that an agent received from its
  * guests.

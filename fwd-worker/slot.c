@@ -215,6 +215,8 @@ loop(struct slot_thread *st)
 			packets += receive_from_device(w, &w->devices[i]);
 		for (uint32_t i = 0; st->begun && i < w->n_rings; i++)
 			packets += receive_from_ring(w, &w->rings[i]);
+		if (st->begun)
+			packets += receive_injected(w);
 		if (w->n_taps > 0)
 			packets += taps_poll(st);
 		pool_trim_if_high(w->pool, (uint16_t)w->slot_index);

@@ -151,7 +151,8 @@ struct worker {
 	const struct idtab *nexthops;
 	const struct vif_roles *roles;
 	const struct bridge *bridge;
-	struct agent_rings *agent; /* this slot's */
+	struct agent_rings *agent;   /* this slot's */
+	struct trap_record injected; /* the packet in hand, when it came from there (inject.h) */
 	const struct route_table *routes;
 	const struct rules *rules;
 	struct flow_table *flows;

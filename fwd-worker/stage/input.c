@@ -4,7 +4,7 @@
  * the vif's own, the router's, are routed; everything else is bridged. A slot's thread, once for
  * each burst.
  *
- * Uses port; sets in_vif, in_flags, vrf, segments, head, len; policy; clears what others mark by a
+ * Uses port; sets in_vif, in_flags, vrf, segments, head, len, policy; clears what others mark by a
  * bit. To classify, arp, ip4, ip6, bridge.
  */
 #include <string.h>
@@ -14,6 +14,7 @@
 #include <rte_prefetch.h>
 
 #include "common/pkt.h"
+#include "fwd-worker/inject.h"
 #include "fwd-worker/stage.h"
 
 /* Notes every vif's port. At most once in a while: it reads the whole table. */
@@ -153,16 +154,21 @@ count_runts(const struct burst *b)
 void
 stage_input(struct worker *w, struct burst *b, const struct vec *v)
 {
-	const struct vif *vif = vif_of_port(w, b->port);
+	const struct vif *vif;
 	struct vif_counters *c;
 	uint64_t bytes = 0;
 	bool runt = false;
 
 	b->segments = 0;
 	b->inet = b->inet6 = b->encapsulated = b->tunneled = b->flowed = 0;
-	b->policy = vif != NULL && (vif->flags & VIF_FLAG_POLICY) != 0;
 	b->mine = b->asked = b->expired = 0;
 	b->in_flags = 0;
+	if (__builtin_expect(b->port == PORT_INJECTED, 0)) {
+		inject_input(w, b);
+		return;
+	}
+	vif = vif_of_port(w, b->port);
+	b->policy = vif != NULL && (vif->flags & VIF_FLAG_POLICY) != 0;
 	for (uint32_t i = 0; i < b->n; i++) {
 		b->verdict[i] = input_one(b, i);
 		bytes += b->len[i];

@@ -896,6 +896,54 @@ a_flood_reaches_the_agent(void **state)
 	assert_int_equal(rig_count(2), 1);
 }
 
+/* --- injection -------------------------------------------------------------------------------- */
+
+static void
+an_injected_packet_leaves_as_it_is(void **state)
+{
+	static uint8_t frame[5000]; /* more than a buffer holds */
+	struct vif jumbo = {.id = 2, .vrf = VRF, .port = 2, .mtu = 9000};
+	const struct rig_frame *f;
+
+	(void)state;
+	rig_vif_as(&jumbo);
+	for (uint32_t i = 0; i < sizeof(frame); i++)
+		frame[i] = (uint8_t)(i * 7);
+	for (int k = 0; k < 100; k++) { /* round the ring several times */
+		rig_inject(INJECT_SWITCH, 2, 0, frame, sizeof(frame));
+		rig_run();
+		f = take(2);
+		assert_int_equal(f->len, sizeof(frame));
+		assert_memory_equal(f->bytes, frame, sizeof(frame));
+	}
+	assert_int_equal(rig_counters(AGENT)->rx_packets, 100);
+	assert_int_equal(rig_counters(2)->tx_bytes, 100 * sizeof(frame));
+	rig_inject(INJECT_SWITCH, 33, 0, frame, 60);
+	rig_run();
+	assert_int_equal(rig_drops(AGENT, DROP_NO_VIF), 1);
+}
+
+static void
+an_injected_packet_is_routed_or_bridged_as_if_received(void **state)
+{
+	uint8_t frame[128];
+
+	(void)state;
+	rig_rewrite(41, NEXTHOP_FAMILY_INET, 3, GUEST_1 RIG_ROUTER_MAC "\x08\0", ETHER);
+	rig_route(VRF, "10.3.0.0", 16, 41);
+	rig_inject(INJECT_ROUTE, 1, VRF, frame,
+		   ip4(frame, RIG_ROUTER_MAC, GUEST_1, "10.3.0.1", 17, 9));
+	rig_run();
+	assert_int_equal(take(3)->bytes[ETHER + 8], 8);
+	rig_inject(INJECT_ROUTE, 1, VRF, frame,
+		   arp(frame, BROADCAST, RIG_ROUTER_MAC, 1, "10.0.0.1", "10.0.0.9"));
+	rig_run();
+	assert_int_equal(rig_count(1), 0);
+	assert_int_equal(rig_count(2), 1);
+	assert_int_equal(rig_count(3), 1);
+	assert_int_equal(rig_counters(1)->rx_packets, 0);
+}
+
 #define TEST(function)                                                 \
 	{                                                              \
 #function, function, network, nothing_is_missing, NULL \
@@ -924,6 +972,8 @@ host_cases_run(void)
 	    TEST(bfd_is_told_apart),
 	    TEST(an_error_about_a_tunnel_is_the_agents),
 	    TEST(a_flood_reaches_the_agent),
+	    TEST(an_injected_packet_leaves_as_it_is),
+	    TEST(an_injected_packet_is_routed_or_bridged_as_if_received),
 	};
 
 	return cmocka_run_group_tests_name("host", tests, NULL, NULL);

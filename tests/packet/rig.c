@@ -398,6 +398,20 @@ rig_roles(uint64_t host, uint64_t agent, uint64_t uplink)
 	rig.roles = (struct vif_roles){.host = host, .agent = agent, .uplink = uplink};
 }
 
+void
+rig_inject(enum inject_command command, uint32_t vif, uint32_t vrf, const void *frame, uint32_t len)
+{
+	struct byte_ring *ring = &rig.agent->inject;
+	struct trap_record r = {
+	    .length = len, .whole_length = len, .reason = command, .vif = vif, .vrf = vrf};
+
+	if (!byte_ring_has_room(ring, sizeof(r) + len))
+		die("inject");
+	byte_ring_write(ring, 0, &r, sizeof(r));
+	byte_ring_write(ring, sizeof(r), frame, len);
+	byte_ring_publish(ring, sizeof(r) + len);
+}
+
 bool
 rig_trapped(struct trap_record *r, uint8_t *frame)
 {
@@ -616,6 +630,7 @@ rig_run(void)
 			n += receive_from_tap(w, &w->taps[i]);
 		for (uint32_t i = 0; i < w->n_rings; i++)
 			n += receive_from_ring(w, &w->rings[i]);
+		n += receive_injected(w);
 	} while (n > 0);
 }
 

@@ -50,6 +50,9 @@ void rig_vif_flags(uint32_t id, uint32_t flags, uint32_t nexthop);
 void rig_vif_as(const struct vif *vif);
 /* Host, agent and uplink: a vif's id + 1, or 0. */
 void rig_roles(uint64_t host, uint64_t agent, uint64_t uplink);
+/* What a client injects. */
+void rig_inject(enum inject_command command, uint32_t vif, uint32_t vrf, const void *frame,
+		uint32_t len);
 /* Takes the oldest packet that was trapped, or returns false; 'frame' has TRAP_FRAME_MAX bytes. */
 bool rig_trapped(struct trap_record *r, uint8_t *frame);
 void rig_nexthop(const struct nexthop *nh);
