@@ -33,7 +33,8 @@ static uint16_t
 family_bits(const struct burst *b, uint32_t i)
 {
 	return (uint16_t)((b->inet >> i & 1) * PKT_INET | (b->inet6 >> i & 1) * PKT_INET6 |
-			  (b->encapsulated >> i & 1) * PKT_ENCAPSULATED);
+			  (b->encapsulated >> i & 1) * PKT_ENCAPSULATED |
+			  (b->expired >> i & 1) * PKT_EXPIRED);
 }
 
 struct verdict
@@ -92,6 +93,7 @@ burst_fill(struct worker *w, uint32_t i)
 	b->inet |= (uint64_t)((meta->kind & PKT_INET) != 0) << i;
 	b->inet6 |= (uint64_t)((meta->kind & PKT_INET6) != 0) << i;
 	b->encapsulated |= (uint64_t)((meta->kind & PKT_ENCAPSULATED) != 0) << i;
+	b->expired |= (uint64_t)((meta->kind & PKT_EXPIRED) != 0) << i;
 	b->segments += m->nb_segs;
 }
 
@@ -110,6 +112,8 @@ handoff_take(struct worker *w, uint32_t from, uint32_t n)
 	b->in_vif = first->in_vif;
 	b->segments = 0;
 	b->inet = b->inet6 = b->encapsulated = b->flowed = 0;
+	b->tunneled = b->mine = b->asked = b->expired = 0;
+	b->in_flags = 0;
 	b->policy = true;
 	for (uint32_t i = 0; i < len; i++)
 		burst_fill(w, i);
