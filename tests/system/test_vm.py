@@ -180,14 +180,15 @@ def connections_of_guests_survive_the_death_of_the_agent_and_of_a_worker(t):
 
     def worker_dies():
         number = r.slot_of("g1")
-        r.kill(int(r.slot(number)["pid"]))
+        pid = int(r.slot(number)["pid"])
+        r.kill(pid)
+        until(lambda: r.slot(number).get("pid", 0) not in (0, pid), 20, "the slot has a new worker")
 
     probes = Probes(a, b, interval_us=PROBE_US)
     for k in range(3):
         death(t, probes, streams, f"agent's death {k + 1}", agent_dies)
     for k in range(2):
         death(t, probes, streams, f"worker's death {k + 1}", worker_dies)
-        r.wait_well()
     probes.stop()
     t.note(f"{probes.lost} of {probes.sent} probes lost, {probes.doubled} twice")
     assert b.shell("ss -tnH state established").count("7001") == ports.count("7001") == 1
