@@ -48,9 +48,7 @@
 #include "common/trap.h"
 #include "common/vif.h"
 #include "common/vif_roles.h"
-
-/* Room for tables to come: MPLS labels. */
-enum { LABEL_BYTES = 64 };
+#include "common/vrf.h"
 
 #define AFRESH "remove the file to start afresh (all tables are lost)"
 
@@ -117,7 +115,6 @@ region_size(const struct conf *conf, uint64_t page)
 	tables_wanted(conf, tables);
 	for (int i = 0; i < TABLES; i++)
 		size += up(tables[i].size, CACHE_LINE);
-	size += conf->labels * LABEL_BYTES;
 	size += conf->region_spare_mb << 20;
 	return up(size, page);
 }

@@ -49,7 +49,8 @@ router_open(void **state)
 	test_conf.bridge_entries = 1000;
 	test_conf.routes = 1000;
 	test_conf.flow_entries = 0;
-	test_conf.labels = 0;
+	test_conf.labels = 100;
+	test_conf.vnis = 100;
 	test_conf.batch_stores = 1024;
 	test_conf.region_spare_mb = 1;
 	test_conf.n_slots = 2;

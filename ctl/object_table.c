@@ -65,6 +65,14 @@ table_use(const struct tables *t, const char *name)
 	if (strcmp(name, "bridge") == 0)
 		return (struct table_use){true, true, bridge_used(t->bridge),
 					  bridge_capacity(t->bridge)};
+	if (strcmp(name, "vrf") == 0)
+		return (struct table_use){true, true, t->vrfs->used, t->vrfs->ids};
+	if (strcmp(name, "label") == 0)
+		return (struct table_use){true, true, bridge_used(t->labels),
+					  bridge_capacity(t->labels)};
+	if (strcmp(name, "vni") == 0)
+		return (struct table_use){true, true, bridge_used(t->vnis),
+					  bridge_capacity(t->vnis)};
 	if (strcmp(name, "route") == 0)
 		return (struct table_use){true, true,
 					  (uint64_t)route_used(t->routes, ROUTE_INET) +

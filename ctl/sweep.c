@@ -16,7 +16,7 @@
 #include "ctl/object_vif.h"
 
 /* The cursor: what is swept in the upper bits, where in the lower. */
-enum stage { BRIDGES, ROUTES, NEXTHOPS, VIFS, SWEPT };
+enum stage { BRIDGES, LABELS, VNIS, ROUTES, NEXTHOPS, VRFS, VIFS, SWEPT };
 enum { STAGE_SHIFT = 60, STEP_CELLS = 512, STEP_ROUTES = 512, STEP_IDS = 4096, STEP_REMOVED = 256 };
 
 static uint64_t
@@ -49,23 +49,26 @@ decide(struct ctl *ctl, int rc)
 	return 0;
 }
 
+/* Tables of bridge.h: what is in the cells, and whose it is. */
 static int
-sweep_bridges(struct ctl *ctl, const struct sweep *what, uint64_t *cursor)
+sweep_cells(struct ctl *ctl, const struct sweep *what, uint64_t *cursor, const struct bridge *b,
+	    struct bridge_writer *writer, const uint16_t *owner_of_cell)
 {
 	struct tables *t = &ctl->tables;
+	enum stage stage = (enum stage)(*cursor >> STAGE_SHIFT);
 	struct bridge_key keys[STEP_CELLS];
 	uint16_t owners[STEP_CELLS];
-	uint64_t at = *cursor;
+	uint64_t at = *cursor - cursor_at(stage, 0);
 	uint32_t n;
 	int rc = 0;
 
-	n = bridge_walk_owners(t->bridge, t->bridge_owner, &at, STEP_CELLS, keys, owners);
+	n = bridge_walk_owners(b, owner_of_cell, &at, STEP_CELLS, keys, owners);
 	for (uint32_t i = 0; i < n && rc == 0; i++)
 		if (doomed(what, owners[i]))
-			rc = bridge_stage_del(t->bridge_writer, t->batch, &keys[i]);
+			rc = bridge_stage_del(writer, t->batch, &keys[i]);
 	rc = decide(ctl, rc);
 	if (rc == 0)
-		*cursor = at != UINT64_MAX ? at : cursor_at(ROUTES, 0);
+		*cursor = at != UINT64_MAX ? cursor_at(stage, at) : cursor_at(stage + 1, 0);
 	return rc;
 }
 
@@ -95,27 +98,28 @@ sweep_routes(struct ctl *ctl, const struct sweep *what, uint64_t *cursor)
 	return rc;
 }
 
+/* Tables of idtab.h, and whose each id is. */
 static int
-sweep_nexthops(struct ctl *ctl, const struct sweep *what, uint64_t *cursor)
+sweep_ids(struct ctl *ctl, const struct sweep *what, uint64_t *cursor, const struct idtab *ids,
+	  struct idtab_writer *writer, uint16_t *owner)
 {
 	struct tables *t = &ctl->tables;
-	uint64_t first = *cursor - cursor_at(NEXTHOPS, 0), id = first;
+	enum stage stage = (enum stage)(*cursor >> STAGE_SHIFT);
+	uint64_t first = *cursor - cursor_at(stage, 0), id = first;
 	uint32_t removed = 0;
 	int rc = 0;
 
-	for (; id < t->nexthops->ids && id < first + STEP_IDS && removed < STEP_REMOVED && rc == 0;
-	     id++) {
-		if (idtab_lookup(t->nexthops, (uint32_t)id) == NULL ||
-		    !doomed(what, t->nexthop_owner[id]))
+	for (; id < ids->ids && id < first + STEP_IDS && removed < STEP_REMOVED && rc == 0; id++) {
+		if (idtab_lookup(ids, (uint32_t)id) == NULL || !doomed(what, owner[id]))
 			continue;
-		rc = idtab_stage_del(t->nexthop_writer, t->batch, (uint32_t)id);
+		rc = idtab_stage_del(writer, t->batch, (uint32_t)id);
 		if (rc == 0)
-			rc = tables_stage_owner(t, &t->nexthop_owner[id], 0);
+			rc = tables_stage_owner(t, &owner[id], 0);
 		removed++;
 	}
 	rc = decide(ctl, rc);
 	if (rc == 0)
-		*cursor = id < t->nexthops->ids ? cursor_at(NEXTHOPS, id) : cursor_at(VIFS, 0);
+		*cursor = id < ids->ids ? cursor_at(stage, id) : cursor_at(stage + 1, 0);
 	return rc;
 }
 
@@ -159,23 +163,34 @@ sweep_vifs(struct ctl *ctl, const struct sweep *what, uint64_t *cursor, struct c
 int
 sweep_step(struct ctl *ctl, const struct sweep *what, uint64_t *cursor, struct call *call)
 {
+	struct tables *t = &ctl->tables;
 	int rc;
 
 	switch ((enum stage)(*cursor >> STAGE_SHIFT)) {
 	case BRIDGES:
-		rc = sweep_bridges(ctl, what, cursor);
-		return rc == 0 ? -EAGAIN : rc;
+		rc = sweep_cells(ctl, what, cursor, t->bridge, t->bridge_writer, t->bridge_owner);
+		break;
+	case LABELS:
+		rc = sweep_cells(ctl, what, cursor, t->labels, t->label_writer, t->label_owner);
+		break;
+	case VNIS:
+		rc = sweep_cells(ctl, what, cursor, t->vnis, t->vni_writer, t->vni_owner);
+		break;
 	case ROUTES:
 		rc = sweep_routes(ctl, what, cursor);
-		return rc == 0 ? -EAGAIN : rc;
+		break;
 	case NEXTHOPS:
-		rc = sweep_nexthops(ctl, what, cursor);
-		return rc == 0 ? -EAGAIN : rc;
+		rc = sweep_ids(ctl, what, cursor, t->nexthops, t->nexthop_writer, t->nexthop_owner);
+		break;
+	case VRFS:
+		rc = sweep_ids(ctl, what, cursor, t->vrfs, t->vrf_writer, t->vrf_owner);
+		break;
 	case VIFS:
 		return sweep_vifs(ctl, what, cursor, call);
 	default:
 		return 0;
 	}
+	return rc == 0 ? -EAGAIN : rc;
 }
 
 /* --- what a controller owns --- */

@@ -42,6 +42,12 @@ tables_find(struct tables *t, const struct region *region, struct fault *f)
 	    {"agent-rings", (void **)&t->agent_rings},
 	    {"nexthop", (void **)&t->nexthops},
 	    {"bridge", (void **)&t->bridge},
+	    {"vrf", (void **)&t->vrfs},
+	    {"vrf-owner", (void **)&t->vrf_owner},
+	    {"label", (void **)&t->labels},
+	    {"label-owner", (void **)&t->label_owner},
+	    {"vni", (void **)&t->vnis},
+	    {"vni-owner", (void **)&t->vni_owner},
 	    {"counters", (void **)&t->counters},
 	    {"drop-log", (void **)&t->drop_log},
 	    {"route", (void **)&t->routes},
@@ -84,12 +90,18 @@ tables_adopt(struct tables *t, struct fault *f)
 	t->vif_writer = idtab_writer_create(t->vifs, t->grace);
 	t->nexthop_writer = idtab_writer_create(t->nexthops, t->grace);
 	t->bridge_writer = bridge_writer_create(t->bridge, t->grace);
+	t->vrf_writer = idtab_writer_create(t->vrfs, t->grace);
+	t->label_writer = bridge_writer_create(t->labels, t->grace);
+	t->vni_writer = bridge_writer_create(t->vnis, t->grace);
 	t->route_writer = route_writer_create(t->routes, t->grace);
 	t->batch = redo_writer_create(t->redo, t->base);
 	if (t->vif_writer == NULL || t->nexthop_writer == NULL || t->bridge_writer == NULL ||
-	    t->route_writer == NULL || t->batch == NULL)
+	    t->route_writer == NULL || t->vrf_writer == NULL || t->label_writer == NULL ||
+	    t->vni_writer == NULL || t->batch == NULL)
 		goto no_memory;
 	bridge_writer_owners(t->bridge_writer, t->bridge_owner);
+	bridge_writer_owners(t->label_writer, t->label_owner);
+	bridge_writer_owners(t->vni_writer, t->vni_owner);
 	return 0;
 
 no_memory:
@@ -104,6 +116,15 @@ tables_release(struct tables *t)
 	t->batch = NULL;
 	route_writer_destroy(t->route_writer);
 	t->route_writer = NULL;
+	if (t->vrf_writer != NULL)
+		idtab_writer_destroy(t->vrf_writer);
+	t->vrf_writer = NULL;
+	if (t->vni_writer != NULL)
+		bridge_writer_destroy(t->vni_writer);
+	t->vni_writer = NULL;
+	if (t->label_writer != NULL)
+		bridge_writer_destroy(t->label_writer);
+	t->label_writer = NULL;
 	if (t->bridge_writer != NULL)
 		bridge_writer_destroy(t->bridge_writer);
 	t->bridge_writer = NULL;

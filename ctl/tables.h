@@ -49,6 +49,9 @@ struct tables {
 	struct agent_rings *agent_rings; /* by slot */
 	struct idtab *nexthops;
 	struct bridge *bridge;
+	struct idtab *vrfs;
+	struct bridge *labels; /* number.h */
+	struct bridge *vnis;
 	struct route_table *routes;
 	struct flow_table *flows;
 	struct counters *counters;
@@ -57,14 +60,17 @@ struct tables {
 	struct vif_counters *baseline; /* by vif id: what had been counted before it was added */
 	struct controllers *controllers;
 	uint16_t *vif_owner, *nexthop_owner; /* by id */
-	uint16_t *bridge_owner;              /* by cell */
+	uint16_t *vrf_owner;
+	uint16_t *bridge_owner, *label_owner, *vni_owner; /* by cell */
 	void *base;                          /* the region's address */
 	uint64_t size;                       /* the region's */
 	/* control's own */
 	struct grace *grace;
 	struct idtab_writer *vif_writer;
 	struct idtab_writer *nexthop_writer;
+	struct idtab_writer *vrf_writer;
 	struct bridge_writer *bridge_writer;
+	struct bridge_writer *label_writer, *vni_writer;
 	struct route_writer *route_writer;
 	struct redo_writer *batch; /* the batch under way; see batch.h */
 };

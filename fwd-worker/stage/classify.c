@@ -6,7 +6,8 @@
  * that want a look at each packet. Whole bursts of cross-connected vifs go across undecided. A
  * slot's thread.
  *
- * Uses in_vif, head; sets vrf, mine, nexthop. To arp, ip4, ip6, bridge, output.
+ * Uses in_vif, head; sets vrf, mine, nexthop. To decap, arp, ip4, ip6, bridge,
+ * output.
  */
 #include <string.h>
 
@@ -17,6 +18,7 @@
 #include "common/route.h"
 #include "fwd-worker/leads.h"
 #include "fwd-worker/stage.h"
+#include "fwd-worker/stage/fabric.h"
 #include "fwd-worker/trap.h"
 
 static inline uint16_t
@@ -118,7 +120,10 @@ from_uplink(struct worker *w, struct burst *b, uint32_t i, const struct vif *vif
 	uint16_t type = type_of(head);
 	bool own = memcmp(head, vif->mac, RTE_ETHER_ADDR_LEN) == 0 ||
 		   (host != NULL && memcmp(head, host->mac, RTE_ETHER_ADDR_LEN) == 0);
-	uint32_t header =
+	uint32_t header;
+
+	fabric_pull(w, b->m[i]);
+	header =
 	    type == RTE_ETHER_TYPE_IPV6 ? sizeof(struct rte_ipv6_hdr) : sizeof(struct rte_ipv4_hdr);
 
 	if (type == RTE_ETHER_TYPE_ARP && (own || is_group(head)))
@@ -135,8 +140,11 @@ from_uplink(struct worker *w, struct burst *b, uint32_t i, const struct vif *vif
 	if (type != RTE_ETHER_TYPE_IPV4 && type != RTE_ETHER_TYPE_IPV6)
 		return host != NULL ? lead_to_host(w, b, i) : TO(BRIDGE);
 	if (has_bytes(b, i, RTE_ETHER_HDR_LEN + header) &&
-	    (is_address_of(vif, head, type) || is_address_of(host, head, type)))
+	    (is_address_of(vif, head, type) || is_address_of(host, head, type))) {
+		if (type == RTE_ETHER_TYPE_IPV4 && fabric_is_tunnel(b->m[i]))
+			return TO(DECAP);
 		b->mine |= UINT64_C(1) << i;
+	}
 	return by_type(head);
 }
 

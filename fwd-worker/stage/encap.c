@@ -173,6 +173,10 @@ push(const struct worker *w, const struct burst *b, uint32_t i, struct rte_mbuf 
 
 	if (__builtin_expect(!label_fits(nh, label), 0))
 		return DROP(INVALID_LABEL);
+	if (__builtin_expect((b->tunneled >> i & 1) != 0 &&
+				 b->outer_source_be[i] == nh->tunnel.destination_be,
+			     0))
+		return DROP(TUNNEL_LOOP);
 	if (p.routed) {
 		flow = (struct flow_view){.family = FLOW_ETHER, .head = head};
 		flow_view_ip(&flow, head + RTE_ETHER_HDR_LEN, m->data_len - RTE_ETHER_HDR_LEN);

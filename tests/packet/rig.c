@@ -17,6 +17,7 @@
 #include "common/conf.h"
 #include "common/grace.h"
 #include "common/handshake.h"
+#include "common/number.h"
 #include "common/pkt.h"
 #include "common/pool.h"
 #include "common/redo.h"
@@ -38,7 +39,7 @@ static struct {
 	struct rte_rcu_qsbr *qsbr;
 	struct grace *grace;
 	struct idtab_writer *vifs, *nexthops;
-	struct bridge_writer *bridge;
+	struct bridge_writer *bridge, *labels, *vnis;
 	struct route_writer *routes;
 	struct rules_writer *rules;
 	struct flow_writer *flows;
@@ -219,6 +220,8 @@ tables_reset(struct worker *w)
 	struct idtab *vifs = zeroed(idtab_size(IDS, sizeof(struct vif)));
 	struct idtab *nexthops = zeroed(idtab_size(IDS, sizeof(struct nexthop)));
 	struct bridge *bridge = zeroed(bridge_size(ENTRIES));
+	struct bridge *labels = zeroed(bridge_size(ENTRIES));
+	struct bridge *vnis = zeroed(bridge_size(ENTRIES));
 	struct route_table *routes = zeroed(route_table_size(IDS, ENTRIES));
 	struct rules *rules = zeroed(rules_size(IDS, RULES));
 	struct flow_table *flows = zeroed(flow_table_size(2 * FLOWS));
@@ -228,11 +231,15 @@ tables_reset(struct worker *w)
 		idtab_writer_destroy(rig.vifs);
 		idtab_writer_destroy(rig.nexthops);
 		bridge_writer_destroy(rig.bridge);
+		bridge_writer_destroy(rig.labels);
+		bridge_writer_destroy(rig.vnis);
 		route_writer_destroy(rig.routes);
 		grace_destroy(rig.grace);
 		free((void *)(uintptr_t)w->vifs);
 		free((void *)(uintptr_t)w->nexthops);
 		free((void *)(uintptr_t)w->bridge);
+		free((void *)(uintptr_t)w->labels);
+		free((void *)(uintptr_t)w->vnis);
 		free((void *)(uintptr_t)w->routes);
 		rules_writer_destroy(rig.rules);
 		flow_writer_destroy(rig.flows);
@@ -245,18 +252,24 @@ tables_reset(struct worker *w)
 	idtab_init(vifs, IDS, sizeof(struct vif));
 	idtab_init(nexthops, IDS, sizeof(struct nexthop));
 	bridge_init(bridge, ENTRIES);
+	bridge_init(labels, ENTRIES);
+	bridge_init(vnis, ENTRIES);
 	route_table_init(routes, IDS, ENTRIES);
 	rig.vifs = idtab_writer_create(vifs, rig.grace);
 	rig.nexthops = idtab_writer_create(nexthops, rig.grace);
 	rig.bridge = bridge_writer_create(bridge, rig.grace);
 	rules_init(rules, IDS, RULES);
 	flow_table_init(flows, 2 * FLOWS, 99);
+	rig.labels = bridge_writer_create(labels, rig.grace);
+	rig.vnis = bridge_writer_create(vnis, rig.grace);
 	rig.routes = route_writer_create(routes, rig.grace);
 	rig.rules = rules_writer_create(rules, NULL);
 	rig.flows = flow_writer_create(flows, NULL);
 	w->vifs = vifs;
 	w->nexthops = nexthops;
 	w->bridge = bridge;
+	w->labels = labels;
+	w->vnis = vnis;
 	w->routes = routes;
 	w->rules = rules;
 	w->flows = flows;
@@ -521,6 +534,42 @@ rig_route_labelled(uint32_t vrf, const char *address, uint8_t length, uint32_t n
 	route_put(vrf, address, length, route_value(nexthop, label, ROUTE_LABEL_VALID));
 }
 
+static void
+number_put(struct bridge_writer *w, uint32_t number, uint32_t nexthop)
+{
+	struct bridge_key key = number_key(number);
+
+	if (bridge_set(w, &key, nexthop) < 0)
+		die("label or VNI");
+}
+
+void
+rig_label(uint32_t label, uint32_t nexthop)
+{
+	number_put(rig.labels, label, nexthop);
+}
+
+void
+rig_vni(uint32_t vni, uint32_t nexthop)
+{
+	number_put(rig.vnis, vni, nexthop);
+}
+
+void
+rig_uplink(uint32_t id, int32_t port, uint16_t mtu, const char *address)
+{
+	struct vif vif = {.id = id,
+			  .port = port,
+			  .mtu = mtu,
+			  .type = VIF_PHYSICAL,
+			  .nexthop = NEXTHOP_NONE,
+			  .cross_connect = VIF_NONE};
+
+	memcpy(vif.mac, RIG_ROUTER_MAC, sizeof(vif.mac));
+	if (inet_pton(AF_INET, address, &vif.ip_be) != 1 || idtab_set(rig.vifs, id, &vif) < 0)
+		die("uplink");
+}
+
 void
 rig_tunnel(uint32_t id, enum tunnel_kind kind, uint32_t vif, const char *destination,
 	   uint16_t flags)
@@ -598,6 +647,21 @@ rig_put_flags(uint32_t port, const void *bytes, uint32_t len, uint64_t ol_flags)
 		die("rig_put");
 	p->in[p->n_in] = mbuf_make(bytes, len);
 	p->in[p->n_in++]->ol_flags |= ol_flags;
+}
+
+/* 'first' bytes in the first mbuf, 'second' in the next, the rest behind. */
+void
+rig_put_split(uint32_t port, const void *bytes, uint32_t len, uint32_t first, uint32_t second)
+{
+	struct port_fake *p = &rig.ports[port];
+	const uint8_t *at = bytes;
+	struct rte_mbuf *m = mbuf_make(at, first), *next = mbuf_make(at + first, second);
+
+	if (rte_pktmbuf_chain(m, next) < 0 ||
+	    (len > first + second &&
+	     rte_pktmbuf_chain(m, mbuf_make(at + first + second, len - first - second)) < 0))
+		die("chain");
+	p->in[p->n_in++] = m;
 }
 
 void

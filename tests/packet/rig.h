@@ -73,6 +73,10 @@ void rig_bridge_labelled(uint32_t vrf, const char *mac, uint32_t nexthop, uint32
 #define RIG_LINK "\x02\0\0\0\0\x99\0\0\x5e\0\x01\0\x08\0"
 void rig_tunnel(uint32_t id, enum tunnel_kind kind, uint32_t vif, const char *destination,
 		uint16_t flags);
+void rig_label(uint32_t label, uint32_t nexthop);
+void rig_vni(uint32_t vni, uint32_t nexthop);
+/* A physical vif in VRF 0 with the router's address. */
+void rig_uplink(uint32_t id, int32_t port, uint16_t mtu, const char *address);
 /* With labels, NULL: none. */
 void rig_ecmp(uint32_t id, enum nexthop_family family, uint32_t n, const uint32_t *members,
 	      const uint32_t *labels);
@@ -90,6 +94,7 @@ void rig_put(uint32_t port, uint8_t mac, uint32_t len);
 void rig_put_bytes(uint32_t port, const void *bytes, uint32_t len);
 /* With offload flags, as a port that checks checksums sets them. */
 void rig_put_flags(uint32_t port, const void *bytes, uint32_t len, uint64_t ol_flags);
+void rig_put_split(uint32_t port, const void *bytes, uint32_t len, uint32_t first, uint32_t second);
 /* Packets put in from now on have so many bytes before their frame. */
 void rig_headroom(uint16_t bytes);
 /* Runs the loop's receivers until nothing comes any more. */

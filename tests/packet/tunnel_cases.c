@@ -47,7 +47,7 @@ network(void **state)
 		rig_vif(n, VRF, (int32_t)n, MTU);
 		rig_encap(10 + n, n);
 	}
-	rig_vif(UPLINK, 0, UPLINK, MTU);
+	rig_uplink(UPLINK, UPLINK, MTU, "192.0.2.1");
 	return 0;
 }
 
@@ -258,7 +258,7 @@ drop_INVALID_LABEL(void **state)
 	uint8_t frame[128];
 
 	(void)state;
-	rig_vif(UPLINK, 0, UPLINK, MTU);
+	rig_uplink(UPLINK, UPLINK, MTU, "192.0.2.1");
 	rig_tunnel(50, TUNNEL_MPLS_UDP, UPLINK, "192.0.2.2", 0);
 	rig_tunnel(51, TUNNEL_VXLAN, UPLINK, "192.0.2.2", 0);
 	rig_route(VRF, "10.2.0.0", 16, 50);
@@ -272,13 +272,168 @@ drop_INVALID_LABEL(void **state)
 	assert_int_equal(rig_count(UPLINK), 0);
 }
 
+/* --- outer headers of what comes in ----------------------------------------------------------- */
+
+/* Puts headers in front of 'len' bytes; returns the frame's length. As another router does. */
+static uint32_t
+outer_frame(uint8_t *frame, enum tunnel_kind kind, const char *source, uint32_t number, uint8_t ttl,
+	    const uint8_t *inside, uint32_t len)
+{
+	uint8_t *ip = frame + ETHER, *l4 = ip + IP4, *shim = l4 + shim_of(kind) - 4;
+	uint32_t total = IP4 + shim_of(kind) + len;
+
+	memset(frame, 0, ETHER + total);
+	memcpy(frame, RIG_ROUTER_MAC "\x02\0\0\0\0\x99\x08\0\x45", ETHER + 1);
+	put16(ip + 2, total);
+	ip[8] = 64;
+	ip[9] = kind == TUNNEL_MPLS_GRE ? 47 : 17;
+	assert_int_equal(inet_pton(AF_INET, source, ip + 12), 1);
+	memcpy(ip + 16, "\xc0\0\x02\x01", 4);
+	put16(ip + 10, (uint16_t)~sum_of(ip, IP4));
+	if (kind == TUNNEL_MPLS_GRE) {
+		put16(l4 + 2, 0x8847);
+	} else {
+		put16(l4, 50000);
+		put16(l4 + 2, kind == TUNNEL_VXLAN ? 4789 : 6635);
+		put16(l4 + 4, total - IP4);
+	}
+	if (kind == TUNNEL_VXLAN) {
+		shim[-4] = 8;
+		put16(shim, number >> 8);
+		put16(shim + 2, (number & 0xff) << 8);
+	} else {
+		put16(shim, number >> 4);
+		put16(shim + 2, (number & 15) << 12 | 1 << 8 | ttl);
+	}
+	memcpy(shim + 4, inside, len);
+	return ETHER + total;
+}
+
+static void
+outer_checksum(uint8_t *frame)
+{
+	put16(frame + ETHER + 10, 0);
+	put16(frame + ETHER + 10, (uint16_t)~sum_of(frame + ETHER, (frame[ETHER] & 15) * 4u));
+}
+
+static void
+expect_drop_at_uplink(enum drop why, uint64_t n)
+{
+	for (enum drop d = 0; d < DROPS; d++)
+		assert_int_equal(rig_drops_all(d), d == why ? n : 0);
+	assert_int_equal(rig_drops(UPLINK, why), n);
+}
+
+void
+drop_INVALID_VNI(void **state)
+{
+	uint8_t frame[256], inside[128];
+	uint32_t len;
+
+	(void)state;
+	rig_uplink(UPLINK, UPLINK, MTU, "192.0.2.1");
+	rig_vni(VNI, 12);
+	len = frame4(inside, TO_2, "10.2.0.1", 1, 0);
+	len = outer_frame(frame, TUNNEL_VXLAN, "192.0.2.2", VNI + 1, 0, inside, len);
+	rig_put_bytes(UPLINK, frame, len);
+	len = frame4(inside, TO_2, "10.2.0.1", 1, 0);
+	len = outer_frame(frame, TUNNEL_VXLAN, "192.0.2.2", VNI, 0, inside, len);
+	frame[OUTER + UDP] = 0; /* flag I */
+	rig_put_bytes(UPLINK, frame, len);
+	rig_run();
+	expect_drop_at_uplink(DROP_INVALID_VNI, 2);
+}
+
+void
+drop_BAD_TUNNEL_HEADER(void **state)
+{
+	uint8_t frame[256], inside[128];
+	uint32_t inner = frame4(inside, TO_2, "10.2.0.1", 1, 0), len, n = 0;
+	struct nexthop word = {.id = 41,
+			       .type = NEXTHOP_ENCAP,
+			       .flags = FLAG(CONTROL_WORD),
+			       .encap = {.vif = 2}};
+
+	(void)state;
+	rig_uplink(UPLINK, UPLINK, MTU, "192.0.2.1");
+	rig_label(LABEL, 12);
+	rig_nexthop(&word);
+	rig_label(LABEL + 1, 41);
+	/* GRE with a sequence number, with routing, of version 1 */
+	for (size_t i = 0; i < 3; i++, n++) {
+		static const uint16_t flags[] = {0x1000, 0x4000, 1};
+
+		len = outer_frame(frame, TUNNEL_MPLS_GRE, "192.0.2.2", LABEL, 64, inside, inner);
+		put16(frame + OUTER, flags[i]);
+		rig_put_bytes(UPLINK, frame, len);
+	}
+	/* a stack of two labels */
+	len = outer_frame(frame, TUNNEL_MPLS_UDP, "192.0.2.2", LABEL, 64, inside, inner);
+	frame[OUTER + UDP + 2] &= 0xfe;
+	rig_put_bytes(UPLINK, frame, len);
+	n++;
+	/* a UDP length below its headers' */
+	len = outer_frame(frame, TUNNEL_MPLS_UDP, "192.0.2.2", LABEL, 64, inside, inner);
+	put16(frame + OUTER + 4, UDP + 3);
+	rig_put_bytes(UPLINK, frame, len);
+	n++;
+	/* a fragment */
+	len = outer_frame(frame, TUNNEL_MPLS_UDP, "192.0.2.2", LABEL, 64, inside, inner);
+	put16(frame + ETHER + 6, 0x2000);
+	outer_checksum(frame);
+	rig_put_bytes(UPLINK, frame, len);
+	n++;
+	/* nothing, and half an Ethernet header behind the label */
+	for (uint32_t inner_len = 0; inner_len <= 13; inner_len += 13, n++) {
+		len = outer_frame(frame, TUNNEL_MPLS_UDP, "192.0.2.2", LABEL, 64, inside,
+				  inner_len);
+		rig_put_bytes(UPLINK, frame, len);
+	}
+	/* a control word that is not 0 */
+	len = outer_frame(frame, TUNNEL_MPLS_UDP, "192.0.2.2", LABEL + 1, 64, inside, inner);
+	rig_put_bytes(UPLINK, frame, len);
+	n++;
+	/* VXLAN cut short in its header */
+	len = outer_frame(frame, TUNNEL_VXLAN, "192.0.2.2", VNI, 0, inside, 0) - 1;
+	put16(frame + ETHER + 2, len - ETHER);
+	outer_checksum(frame);
+	rig_put_bytes(UPLINK, frame, len);
+	n++;
+	rig_run();
+	expect_drop_at_uplink(DROP_BAD_TUNNEL_HEADER, n);
+}
+
+void
+drop_TUNNEL_LOOP(void **state)
+{
+	uint8_t frame[256], inside[128];
+	uint32_t inner = frame4(inside, TO_2, "10.2.0.1", 1, 0), len;
+
+	(void)state;
+	rig_uplink(UPLINK, UPLINK, MTU, "192.0.2.1");
+	rig_tunnel(50, TUNNEL_VXLAN, UPLINK, "192.0.2.2", 0);
+	rig_ecmp(40, NEXTHOP_FAMILY_BRIDGE, 1, (uint32_t[]){50}, (uint32_t[]){VNI});
+	rig_label(LABEL, 40);
+	for (uint32_t i = 2; i <= 3; i++) {
+		char source[] = "192.0.2.x";
+
+		source[8] = (char)('0' + i);
+		len = outer_frame(frame, TUNNEL_MPLS_UDP, source, LABEL, 64, inside, inner);
+		rig_put_bytes(UPLINK, frame, len);
+	}
+	rig_run();
+	expect_drop_at_uplink(DROP_TUNNEL_LOOP, 1);
+	/* the other one, from 192.0.2.3, may go there */
+	expect_outer(take(UPLINK), TUNNEL_VXLAN, "192.0.2.2", VNI, 0, inner);
+}
+
 void
 nexthop_TUNNEL(void **state)
 {
 	uint8_t frame[256];
 
 	(void)state;
-	rig_vif(UPLINK, 0, UPLINK, MTU);
+	rig_uplink(UPLINK, UPLINK, MTU, "192.0.2.1");
 	for (size_t i = 0; i < RTE_DIM(kinds); i++) {
 		uint32_t label = label_for(kinds[i]), len;
 		const struct rig_frame *f;
@@ -303,7 +458,7 @@ nexthop_ECMP(void **state)
 	uint32_t of[3];
 
 	(void)state;
-	rig_vif(UPLINK, 0, UPLINK, MTU);
+	rig_uplink(UPLINK, UPLINK, MTU, "192.0.2.1");
 	for (uint32_t n = 1; n <= 3; n++)
 		rig_rewrite(20 + n, NEXTHOP_FAMILY_INET, n, TO_2_INET, ETHER);
 	rig_ecmp(40, NEXTHOP_FAMILY_INET, 3, (uint32_t[]){21, 22, 23}, NULL);
@@ -517,6 +672,380 @@ a_flood_copies_into_tunnels_with_the_members_labels(void **state)
 	assert_int_equal(rig_counters(UPLINK)->tx_packets, 2);
 }
 
+/* --- out of tunnels --------------------------------------------------------------------------- */
+
+static void
+a_frame_out_of_a_tunnel_leaves_as_it_was(void **state)
+{
+	uint8_t frame[256], inside[128];
+	uint32_t inner = frame4(inside, "\x02\0\0\0\0\x33", "10.2.0.1", 1, 7);
+
+	(void)state;
+	rig_label(LABEL, 12); /* whatever its MAC is */
+	rig_vni(VNI, 12);
+	for (size_t i = 0; i < RTE_DIM(kinds); i++) {
+		const struct rig_frame *f;
+		uint32_t len = outer_frame(frame, kinds[i], "192.0.2.2", label_for(kinds[i]), 64,
+					   inside, inner);
+
+		rig_put_bytes(UPLINK, frame, len);
+		rig_run();
+		f = take(2);
+		assert_int_equal(f->len, inner);
+		assert_memory_equal(f->bytes, inside, inner);
+	}
+	assert_int_equal(rig_counters(UPLINK)->rx_packets, 3);
+	assert_int_equal(rig_counters(2)->tx_bytes, 3 * inner);
+}
+
+static void
+a_packet_out_of_a_tunnel_gets_the_nexthops_header(void **state)
+{
+	uint8_t frame[256], inside[128];
+
+	(void)state;
+	rig_rewrite(21, NEXTHOP_FAMILY_INET, 2, TO_2_INET, ETHER);
+	rig_label(LABEL, 21);
+	rig_vni(VNI, 21);
+	for (size_t i = 0; i < RTE_DIM(kinds); i++) {
+		const struct rig_frame *f;
+		uint32_t inner = frame4(inside, "\x02\0\0\0\0\x33", "10.2.0.1", 1, 7);
+		uint32_t skip = kinds[i] == TUNNEL_VXLAN ? 0 : ETHER, len;
+
+		len = outer_frame(frame, kinds[i], "192.0.2.2", label_for(kinds[i]), 64,
+				  inside + skip, inner - skip);
+		rig_put_bytes(UPLINK, frame, len);
+		rig_run();
+		f = take(2);
+		assert_int_equal(f->len, inner);
+		assert_memory_equal(f->bytes, TO_2_INET, ETHER);
+		assert_memory_equal(f->bytes + ETHER, inside + ETHER, inner - ETHER);
+	}
+}
+
+static void
+a_packet_out_of_a_tunnel_is_routed_in_the_vrf_of_its_label(void **state)
+{
+	struct nexthop nh = {.id = 40,
+			     .type = NEXTHOP_VRF_TRANSLATE,
+			     .family = NEXTHOP_FAMILY_INET,
+			     .vrf = 9};
+	uint8_t frame[256], inside[128];
+	const struct rig_frame *f;
+	uint32_t inner;
+
+	(void)state;
+	rig_nexthop(&nh);
+	rig_label(LABEL, 40);
+	rig_rewrite(21, NEXTHOP_FAMILY_INET, 2, TO_2_INET, ETHER);
+	rig_rewrite(31, NEXTHOP_FAMILY_INET6, 3, TO_2 RIG_ROUTER_MAC "\x86\xdd", ETHER);
+	rig_route(9, "10.2.0.0", 16, 21);
+	rig_route(9, "fd00:2::", 32, 31);
+	inner = ip4_packet(inside, "10.2.0.1", 1, 7);
+	rig_put_bytes(UPLINK, frame,
+		      outer_frame(frame, TUNNEL_MPLS_UDP, "192.0.2.2", LABEL, 64, inside, inner));
+	inner = ip6_packet(inside, "fd00:2::1", 1, 7);
+	rig_put_bytes(UPLINK, frame,
+		      outer_frame(frame, TUNNEL_MPLS_GRE, "192.0.2.2", LABEL, 64, inside, inner));
+	rig_run();
+	f = take(2);
+	assert_memory_equal(f->bytes, TO_2_INET, ETHER);
+	assert_int_equal(f->bytes[ETHER + 8], 63);
+	f = take(3);
+	assert_int_equal(f->len, ETHER + inner);
+	assert_int_equal(f->bytes[ETHER + 7], 63);
+}
+
+static void
+a_frame_out_of_vxlan_is_bridged_in_the_vrf_of_its_vni(void **state)
+{
+	struct nexthop nh = {.id = 40, .type = NEXTHOP_VRF_TRANSLATE, .vrf = 9};
+	uint8_t frame[256], inside[128];
+	uint32_t inner = frame4(inside, TO_2, "10.2.0.1", 1, 7);
+
+	(void)state;
+	rig_nexthop(&nh);
+	rig_vni(VNI, 40);
+	rig_bridge(9, GUEST_2, 12);
+	rig_put_bytes(UPLINK, frame,
+		      outer_frame(frame, TUNNEL_VXLAN, "192.0.2.2", VNI, 0, inside, inner));
+	rig_run();
+	assert_memory_equal(take(2)->bytes, inside, inner);
+}
+
+static void
+a_broadcast_out_of_a_tunnel_goes_into_no_other(void **state)
+{
+	struct nexthop nh = {.id = 40, .type = NEXTHOP_FLOOD, .composite = {.n = 3}};
+	uint8_t frame[256], inside[128];
+	uint32_t inner = frame4(inside, "\xff\xff\xff\xff\xff\xff", "10.2.0.1", 1, 7);
+
+	(void)state;
+	rig_tunnel(50, TUNNEL_VXLAN, UPLINK, "192.0.2.3", 0);
+	nh.composite.members[0] = nexthop_member(11, NEXTHOP_NO_LABEL);
+	nh.composite.members[1] = nexthop_member(50, VNI);
+	nh.composite.members[2] = nexthop_member(12, NEXTHOP_NO_LABEL);
+	rig_nexthop(&nh);
+	rig_label(LABEL, 40);
+	rig_put_bytes(UPLINK, frame,
+		      outer_frame(frame, TUNNEL_MPLS_UDP, "192.0.2.2", LABEL, 64, inside, inner));
+	rig_run();
+	assert_memory_equal(take(1)->bytes, inside, inner);
+	assert_memory_equal(take(2)->bytes, inside, inner);
+	assert_int_equal(rig_count(UPLINK), 0);
+}
+
+static void
+a_control_word_of_zeroes_is_taken_off(void **state)
+{
+	struct nexthop nh = {.id = 40,
+			     .type = NEXTHOP_ENCAP,
+			     .flags = FLAG(CONTROL_WORD),
+			     .encap = {.vif = 2}};
+	uint8_t frame[256], inside[128] = {0};
+	uint32_t inner = frame4(inside + 4, TO_2, "10.2.0.1", 1, 7);
+
+	(void)state;
+	rig_nexthop(&nh);
+	rig_label(LABEL, 40);
+	rig_put_bytes(UPLINK, frame,
+		      outer_frame(frame, TUNNEL_MPLS_UDP, "192.0.2.2", LABEL, 64, inside,
+				  inner + 4));
+	rig_run();
+	assert_memory_equal(take(2)->bytes, inside + 4, inner);
+}
+
+static void
+gre_with_checksum_and_key_and_the_older_port_are_understood(void **state)
+{
+	uint8_t frame[256], inside[128], longer[128] = {0};
+	uint32_t inner = frame4(inside, TO_2, "10.2.0.1", 1, 7), len;
+
+	(void)state;
+	rig_label(LABEL, 12);
+	len = outer_frame(frame, TUNNEL_MPLS_UDP, "192.0.2.2", LABEL, 64, inside, inner);
+	put16(frame + OUTER + 2, 51234);
+	rig_put_bytes(UPLINK, frame, len);
+	/* the label and the frame behind 8 bytes of checksum and key */
+	outer_frame(frame, TUNNEL_MPLS_GRE, "192.0.2.2", LABEL, 64, inside, inner);
+	memcpy(longer + 4, frame + OUTER + 4, 4);
+	memcpy(longer + 8, inside, inner);
+	len = outer_frame(frame, TUNNEL_MPLS_GRE, "192.0.2.2", 0, 64, longer, inner + 8);
+	put16(frame + OUTER, 0xa000);
+	rig_put_bytes(UPLINK, frame, len);
+	rig_run();
+	for (int i = 0; i < 2; i++) {
+		const struct rig_frame *f = take(2);
+
+		assert_int_equal(f->len, inner);
+		assert_memory_equal(f->bytes, inside, inner);
+	}
+}
+
+static void
+an_entropy_label_on_top_is_skipped(void **state)
+{
+	uint8_t frame[256], inside[128];
+	uint32_t inner = frame4(inside + 4, TO_2, "10.2.0.1", 1, 7), len;
+
+	(void)state;
+	rig_label(LABEL, 12);
+	put16(inside, LABEL >> 4);
+	put16(inside + 2, (LABEL & 15) << 12 | 1 << 8 | 64);
+	len = outer_frame(frame, TUNNEL_MPLS_UDP, "192.0.2.2", 0xfffff, 64, inside, inner + 4);
+	frame[OUTER + UDP + 2] &= 0xfe;
+	rig_put_bytes(UPLINK, frame, len);
+	rig_run();
+	assert_memory_equal(take(2)->bytes, inside + 4, inner);
+}
+
+static void
+what_is_wrong_outside_is_counted_by_reason(void **state)
+{
+	uint8_t frame[256], inside[128];
+	uint32_t inner = frame4(inside, TO_2, "10.2.0.1", 1, 7), len;
+
+	(void)state;
+	rig_label(LABEL, 12);
+	rig_label(LABEL + 1, 63); /* there is no such nexthop */
+	len = outer_frame(frame, TUNNEL_MPLS_UDP, "192.0.2.2", LABEL, 64, inside, inner);
+	frame[ETHER + 10] ^= 1;
+	rig_put_bytes(UPLINK, frame, len);
+	len = outer_frame(frame, TUNNEL_MPLS_UDP, "192.0.2.2", LABEL, 1, inside, inner);
+	rig_put_bytes(UPLINK, frame, len);
+	len = outer_frame(frame, TUNNEL_MPLS_UDP, "192.0.2.2", LABEL + 1, 64, inside, inner);
+	rig_put_bytes(UPLINK, frame, len);
+	len = outer_frame(frame, TUNNEL_MPLS_UDP, "192.0.2.2", LABEL + 2, 64, inside, inner);
+	rig_put_bytes(UPLINK, frame, len);
+	len = outer_frame(frame, TUNNEL_MPLS_UDP, "192.0.2.2", LABEL, 64, inside, inner);
+	rig_put_bytes(UPLINK, frame, len - 1);
+	rig_run();
+	assert_int_equal(rig_drops(UPLINK, DROP_BAD_IP_CHECKSUM), 1);
+	assert_int_equal(rig_drops(UPLINK, DROP_TTL_EXPIRED), 1);
+	assert_int_equal(rig_drops(UPLINK, DROP_NO_NEXTHOP), 1);
+	assert_int_equal(rig_drops(UPLINK, DROP_INVALID_LABEL), 1);
+	assert_int_equal(rig_drops(UPLINK, DROP_BAD_IP_HEADER), 1);
+	assert_int_equal(rig_count(2), 0);
+}
+
+static void
+headers_in_several_segments_are_found(void **state)
+{
+	uint8_t frame[1500], inside[1400];
+	uint32_t inner = frame4(inside, TO_2, "10.2.0.1", 1, 1000), len;
+
+	(void)state;
+	rig_label(LABEL, 12);
+	rig_vni(VNI, 12);
+	for (size_t i = 0; i < RTE_DIM(kinds); i++) {
+		len = outer_frame(frame, kinds[i], "192.0.2.2", label_for(kinds[i]), 64, inside,
+				  inner);
+		for (uint32_t first = 14; first < 90; first += 5)
+			for (uint32_t second = 1; second < 200; second += 33) {
+				const struct rig_frame *f;
+
+				rig_put_split(UPLINK, frame, len, first, second);
+				rig_run();
+				f = take(2);
+				assert_int_equal(f->len, inner);
+				assert_memory_equal(f->bytes, inside, inner);
+			}
+	}
+}
+
+static void
+packets_for_other_addresses_are_routed_on(void **state)
+{
+	uint8_t frame[256], inside[128];
+	uint32_t inner = frame4(inside, TO_2, "10.2.0.1", 1, 7), len;
+
+	(void)state;
+	rig_label(LABEL, 12);
+	rig_rewrite(22, NEXTHOP_FAMILY_INET, 3, TO_2_INET, ETHER);
+	rig_route(0, "192.0.2.0", 24, 22);
+	len = outer_frame(frame, TUNNEL_MPLS_UDP, "192.0.2.2", LABEL, 64, inside, inner);
+	frame[ETHER + 19] = 9;
+	outer_checksum(frame);
+	rig_put_bytes(UPLINK, frame, len);
+	rig_run();
+	assert_int_equal(take(3)->len, len);
+}
+
+/* --- TCP's MSS -------------------------------------------------------------------------------- */
+
+/* A SYN with NOPs in front of its MSS, so that it may stand at an odd place. */
+static uint32_t
+syn(uint8_t *frame, const char *mac, bool inet6, uint32_t nops, uint16_t mss)
+{
+	uint32_t header = 20 + 8, l4_at = ETHER + (inet6 ? IP6 : IP4);
+	uint8_t *tcp = frame + l4_at;
+	uint32_t len = inet6 ? frame6(frame, mac, "fd00:2::1", 1, header - UDP)
+			     : frame4(frame, mac, "10.2.0.1", 1, header - UDP);
+	uint32_t sum;
+
+	if (inet6)
+		frame[ETHER + 6] = 6;
+	else
+		frame[ETHER + 9] = 6;
+	if (!inet6)
+		outer_checksum(frame);
+	memset(tcp, 1, header); /* NOPs */
+	put16(tcp, 1000);
+	put16(tcp + 2, 80);
+	tcp[12] = (uint8_t)(header / 4 << 4);
+	tcp[13] = 2;
+	put16(tcp + 16, 0);
+	tcp[20 + nops] = 2;
+	tcp[21 + nops] = 4;
+	put16(tcp + 22 + nops, mss);
+	sum = 6 + header + sum_of(frame + l4_at - (inet6 ? 32 : 8), header + (inet6 ? 32 : 8));
+	sum = (sum >> 16) + (sum & 0xffff);
+	put16(tcp + 16, (uint16_t)~sum);
+	return len;
+}
+
+static void
+expect_mss(const uint8_t *ip, uint32_t nops, uint16_t mss)
+{
+	bool inet6 = ip[0] >> 4 == 6;
+	const uint8_t *tcp = ip + (inet6 ? IP6 : IP4);
+	uint32_t sum = 6 + 28 + sum_of(tcp - (inet6 ? 32 : 8), 28 + (inet6 ? 32 : 8));
+
+	assert_int_equal(get16(tcp + 22 + nops), mss);
+	assert_int_equal((sum >> 16) + (sum & 0xffff), 0xffff);
+}
+
+static void
+the_mss_of_a_syn_is_brought_down_to_the_tunnel(void **state)
+{
+	static const struct {
+		bool inet6, routed;
+		uint16_t mss, left;
+	} cases[] = {
+	    {false, true, 1460, 1500 - 40 - 40}, {false, true, 1420, 1420},
+	    {false, true, 536, 536},		 {true, true, 1440, 1500 - 40 - 60},
+	    {false, false, 1460, 1500 - 62 - 40}, {true, false, 1440, 1500 - 62 - 60},
+	    {true, false, 1000, 1000},
+	};
+	uint8_t frame[256], inside[256];
+
+	(void)state;
+	rig_tunnel(50, TUNNEL_MPLS_UDP, UPLINK, "192.0.2.2", 0);
+	rig_route_labelled(VRF, "10.2.0.0", 16, 50, LABEL);
+	rig_route_labelled(VRF, "fd00:2::", 32, 50, LABEL);
+	rig_bridge_labelled(VRF, "02:00:00:00:00:09", 50, LABEL);
+	rig_label(LABEL, 12);
+	rig_rewrite(21, NEXTHOP_FAMILY_INET, 2, TO_2_INET, ETHER);
+	rig_rewrite(31, NEXTHOP_FAMILY_INET6, 2, TO_2_INET, ETHER);
+	rig_label(LABEL + 4, 21);
+	rig_label(LABEL + 6, 31);
+	for (size_t i = 0; i < RTE_DIM(cases); i++)
+		for (uint32_t nops = 0; nops <= 4; nops++) {
+			uint32_t skip = cases[i].routed ? ETHER : 0, len;
+			const struct rig_frame *f;
+
+			len = syn(frame, cases[i].routed ? RIG_ROUTER_MAC : "\x02\0\0\0\0\x09",
+				  cases[i].inet6, nops, cases[i].mss);
+			rig_put_bytes(1, frame, len);
+			rig_run();
+			f = take(UPLINK);
+			expect_mss(f->bytes + OUTER + UDP + 4 + ETHER - skip, nops, cases[i].left);
+			/* and the other way */
+			len = syn(inside, TO_2, cases[i].inet6, nops, cases[i].mss);
+			len = outer_frame(frame, TUNNEL_MPLS_UDP, "192.0.2.2",
+					  LABEL + (!cases[i].routed ? 0u
+						   : cases[i].inet6 ? 6u
+								    : 4u),
+					  64, inside + skip, len - skip);
+			rig_put_bytes(UPLINK, frame, len);
+			rig_run();
+			expect_mss(take(2)->bytes + ETHER, nops, cases[i].left);
+		}
+}
+
+static void
+options_that_lie_about_their_lengths_harm_nothing(void **state)
+{
+	uint8_t frame[256];
+
+	(void)state;
+	rig_tunnel(50, TUNNEL_MPLS_UDP, UPLINK, "192.0.2.2", 0);
+	rig_bridge_labelled(VRF, "02:00:00:00:00:09", 50, LABEL);
+	for (uint32_t at = 0; at < 8; at++)
+		for (uint32_t kind = 0; kind < 4; kind++)
+			for (uint32_t length = 0; length < 256; length += 23) {
+				uint32_t len = syn(frame, "\x02\0\0\0\0\x09", false, 4, 1460);
+
+				frame[ETHER + IP4 + 20 + at] = (uint8_t)kind;
+				if (at < 7)
+					frame[ETHER + IP4 + 21 + at] = (uint8_t)length;
+				frame[ETHER + IP4 + 12] = (uint8_t)(length << 4);
+				rig_put_bytes(1, frame, len);
+				rig_run();
+				assert_int_equal(take(UPLINK)->len, len + 32 + ETHER);
+			}
+}
+
 /* --- ECMP ------------------------------------------------------------------------------------- */
 
 enum { FLOWS = 240 };
@@ -690,6 +1219,19 @@ tunnel_cases_run(void)
 	    TEST(a_frame_without_room_in_front_ends),
 	    TEST(what_the_uplink_does_not_take_is_counted),
 	    TEST(a_flood_copies_into_tunnels_with_the_members_labels),
+	    TEST(a_frame_out_of_a_tunnel_leaves_as_it_was),
+	    TEST(a_packet_out_of_a_tunnel_gets_the_nexthops_header),
+	    TEST(a_packet_out_of_a_tunnel_is_routed_in_the_vrf_of_its_label),
+	    TEST(a_frame_out_of_vxlan_is_bridged_in_the_vrf_of_its_vni),
+	    TEST(a_broadcast_out_of_a_tunnel_goes_into_no_other),
+	    TEST(a_control_word_of_zeroes_is_taken_off),
+	    TEST(gre_with_checksum_and_key_and_the_older_port_are_understood),
+	    TEST(an_entropy_label_on_top_is_skipped),
+	    TEST(what_is_wrong_outside_is_counted_by_reason),
+	    TEST(headers_in_several_segments_are_found),
+	    TEST(packets_for_other_addresses_are_routed_on),
+	    TEST(the_mss_of_a_syn_is_brought_down_to_the_tunnel),
+	    TEST(options_that_lie_about_their_lengths_harm_nothing),
 	    TEST(only_flows_of_a_member_that_left_move),
 	    TEST(hash_fields_decide_what_a_flow_is),
 	    TEST(fragments_of_a_packet_stay_together),

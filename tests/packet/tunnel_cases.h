@@ -7,6 +7,9 @@
 void drop_NO_MEMBER(void **state);
 void drop_BAD_MEMBER(void **state);
 void drop_INVALID_LABEL(void **state);
+void drop_INVALID_VNI(void **state);
+void drop_BAD_TUNNEL_HEADER(void **state);
+void drop_TUNNEL_LOOP(void **state);
 void nexthop_TUNNEL(void **state);
 void nexthop_ECMP(void **state);
 void nexthop_VRF_TRANSLATE(void **state);
