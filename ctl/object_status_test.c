@@ -35,16 +35,16 @@ blamed(const char *words)
 	return false;
 }
 
-/* An option may leave a table out: labels = 0. */
+/* An option may leave a table out: flow-entries = 0. */
 static void
 a_table_without_entries_is_not_full(void **state)
 {
 	Vrouter__Status m = VROUTER__STATUS__INIT;
 
 	(void)state;
-	assert_int_equal(test_conf.labels, 0);
+	assert_int_equal(test_conf.flow_entries, 0);
 	assert_ok(ask(VROUTER__OP__GET, "status", &m));
-	assert_false(blamed("table label"));
+	assert_false(blamed("table flow"));
 }
 
 static void
