@@ -619,8 +619,7 @@ cell_stage(struct bridge_writer *w, struct redo_writer *redo, uint32_t cell, uin
  * will stand in its second bucket.
  */
 static int
-make_room_staged(struct bridge_writer *w, struct redo_writer *redo, uint32_t bucket,
-		 uint32_t *cell)
+make_room_staged(struct bridge_writer *w, struct redo_writer *redo, uint32_t bucket, uint32_t *cell)
 {
 	struct bridge *b = w->b;
 

@@ -23,7 +23,8 @@ struct pkt_meta {
 	uint16_t next; /* enum pkt_next */
 	uint16_t out_port;
 	uint16_t in_port;
-	uint16_t stage; /* PKT_NEXT_STAGE: enum stage, and what the burst knows of the packet there */
+	uint16_t
+	    stage; /* PKT_NEXT_STAGE: enum stage, and what the burst knows of the packet there */
 	uint32_t vrf;
 	uint32_t label;
 	uint32_t nexthop_id;

@@ -72,8 +72,8 @@ struct processes {
 };
 
 /*
- * Primary: notes the time of a death. If it dies itself meanwhile, a death may be missing or be told
- * twice, to people only.
+ * Primary: notes the time of a death. If it dies itself meanwhile, a death may be missing or be
+ * told twice, to people only.
  */
 void process_died(struct process *p, uint64_t now_ms);
 

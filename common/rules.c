@@ -201,8 +201,8 @@ rules_writer_create(struct rules *t, struct grace *grace)
 	w->grace = grace;
 	w->settled = grace == NULL;
 	w->taken = calloc(t->capacity + 1, 1);
-	if (w->taken == NULL || (grace != NULL && (!grace_room(grace) ||
-						   grace_defer(grace, settled, w, 0) < 0))) {
+	if (w->taken == NULL ||
+	    (grace != NULL && (!grace_room(grace) || grace_defer(grace, settled, w, 0) < 0))) {
 		rules_writer_destroy(w);
 		return NULL;
 	}

@@ -33,7 +33,7 @@ struct ctl {
 	struct primary *primary; /* primary.h */
 	struct rates *rates;     /* rates.h */
 	struct server *server;   /* server.h */
-	struct traps *traps;               /* traps.h */
+	struct traps *traps;     /* traps.h */
 	struct events *events;   /* events.h; NULL: nobody can watch */
 	const struct handshake *handshake; /* NULL until attached to the primary's EAL */
 	/*

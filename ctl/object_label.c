@@ -65,7 +65,7 @@ label_get(struct ctl *ctl, const ProtobufCMessage *object, struct call *call)
 
 static int
 label_list(struct ctl *ctl, const ProtobufCMessage *filter, uint64_t *cursor, uint32_t budget,
-	     struct call *call)
+	   struct call *call)
 {
 	(void)filter;
 	return number_list(ctl->tables.labels, cursor, budget, call, label_send);

@@ -65,7 +65,7 @@ vni_get(struct ctl *ctl, const ProtobufCMessage *object, struct call *call)
 
 static int
 vni_list(struct ctl *ctl, const ProtobufCMessage *filter, uint64_t *cursor, uint32_t budget,
-	    struct call *call)
+	 struct call *call)
 {
 	(void)filter;
 	return number_list(ctl->tables.vnis, cursor, budget, call, vni_send);

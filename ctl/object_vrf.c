@@ -76,8 +76,7 @@ vrf_send(const struct vrf *vrf, struct call *call)
 static int
 vrf_get(struct ctl *ctl, const ProtobufCMessage *object, struct call *call)
 {
-	const struct vrf *vrf =
-	    vrf_lookup(ctl->tables.vrfs, ((const Vrouter__Vrf *)object)->id);
+	const struct vrf *vrf = vrf_lookup(ctl->tables.vrfs, ((const Vrouter__Vrf *)object)->id);
 
 	if (vrf == NULL)
 		return refuse(call_refusal(call), ENOENT, "id", "it does not exist");

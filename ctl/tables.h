@@ -62,8 +62,8 @@ struct tables {
 	uint16_t *vif_owner, *nexthop_owner; /* by id */
 	uint16_t *vrf_owner;
 	uint16_t *bridge_owner, *label_owner, *vni_owner; /* by cell */
-	void *base;                          /* the region's address */
-	uint64_t size;                       /* the region's */
+	void *base;                                       /* the region's address */
+	uint64_t size;                                    /* the region's */
 	/* control's own */
 	struct grace *grace;
 	struct idtab_writer *vif_writer;

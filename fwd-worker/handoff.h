@@ -10,8 +10,8 @@
 
 /*
  * Packet 'i' goes on at 'stage' of that slot, which is another than ours. SENT, or why not. What
- * travels along: the vif it came in by, vrf, label, nexthop_id, what kind of packet it is, and where
- * its header is. It is counted as received here, and all else there.
+ * travels along: the vif it came in by, vrf, label, nexthop_id, what kind of packet it is, and
+ * where its header is. It is counted as received here, and all else there.
  */
 struct verdict handoff_give(struct worker *w, const struct burst *b, uint32_t i, uint32_t slot,
 			    enum stage stage);

@@ -177,7 +177,7 @@ struct worker {
 	uint32_t n_taps;
 	int epoll;
 	struct rx_ring rings[HANDS_MAX];
-	struct rte_ring *mesh[SLOTS_MAX];   /* to the other slots */
+	struct rte_ring *mesh[SLOTS_MAX];  /* to the other slots */
 	uint16_t handoff_group[SLOTS_MAX]; /* of the last packet handed there */
 	uint32_t n_rings;
 

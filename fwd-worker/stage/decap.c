@@ -15,6 +15,7 @@
 #include <rte_udp.h>
 
 #include "common/number.h"
+#include "common/offload.h"
 #include "fwd-worker/mss.h"
 #include "fwd-worker/pull.h"
 #include "fwd-worker/stage.h"
@@ -97,7 +98,8 @@ gre_parse(struct outer *o, const uint8_t *head, uint32_t end)
 {
 	uint32_t flags = read32(head + o->len);
 
-	if (__builtin_expect((flags & ~((uint32_t)(GRE_CHECKSUM | GRE_KEY) << 16)) != GRE_MPLS, 0)) {
+	if (__builtin_expect((flags & ~((uint32_t)(GRE_CHECKSUM | GRE_KEY) << 16)) != GRE_MPLS,
+			     0)) {
 		break_off(o, DROP_BAD_TUNNEL_HEADER);
 		return;
 	}
@@ -181,9 +183,8 @@ outer_parse(struct worker *w, struct rte_mbuf *m)
 	head = rte_pktmbuf_mtod(m, const uint8_t *);
 	ip = head + RTE_ETHER_HDR_LEN;
 	end = m->data_len;
-	if (__builtin_expect(end < RTE_ETHER_HDR_LEN + sizeof(struct rte_ipv4_hdr) ||
-				 ip[0] >> 4 != 4,
-			     0)) {
+	if (__builtin_expect(
+		end < RTE_ETHER_HDR_LEN + sizeof(struct rte_ipv4_hdr) || ip[0] >> 4 != 4, 0)) {
 		break_off(&o, DROP_BAD_IP_HEADER);
 		return o;
 	}
@@ -230,13 +231,19 @@ strip(struct burst *b, uint32_t i, uint32_t len)
 	b->len[i] = m->pkt_len;
 }
 
-/* What was learnt or wished about the outer headers says nothing about the inner ones. */
-static inline void
-flags_forget(struct rte_mbuf *m)
+/*
+ * What was learnt about the outer headers says nothing about the inner ones. A checksum that a
+ * kernel left undone is one of the inner packet's, counted from the outer header: done here.
+ */
+static inline bool
+flags_settle(struct rte_mbuf *m)
 {
+	if (__builtin_expect((m->ol_flags & OFFLOAD_WISHES) != 0, 0) && offload_checksum(m) < 0)
+		return false;
 	m->ol_flags &=
 	    ~(RTE_MBUF_F_RX_IP_CKSUM_MASK | RTE_MBUF_F_RX_L4_CKSUM_MASK | RTE_MBUF_F_TX_L4_MASK |
 	      RTE_MBUF_F_TX_IP_CKSUM | RTE_MBUF_F_TX_IPV4 | RTE_MBUF_F_TX_IPV6);
+	return true;
 }
 
 static inline struct verdict
@@ -275,8 +282,7 @@ packet_out(struct burst *b, uint32_t i, const struct outer *o, const struct next
 	if (__builtin_expect(b->m[i]->data_len <= inner, 0))
 		return DROP(BAD_TUNNEL_HEADER);
 	strip(b, i, inner - RTE_ETHER_HDR_LEN);
-	flow_view_ip(&flow, b->head[i] + RTE_ETHER_HDR_LEN,
-		     b->m[i]->data_len - RTE_ETHER_HDR_LEN);
+	flow_view_ip(&flow, b->head[i] + RTE_ETHER_HDR_LEN, b->m[i]->data_len - RTE_ETHER_HDR_LEN);
 	if (__builtin_expect(flow.family == FLOW_ETHER, 0))
 		return DROP(BAD_IP_HEADER);
 	mss_clamp(&flow, mtu, MSS_OVERHEAD_L3, false);
@@ -300,8 +306,7 @@ decap_one(struct worker *w, struct burst *b, uint32_t i, const struct outer *o, 
 
 	if (__builtin_expect(nh == NULL, 0))
 		return DROP(NO_NEXTHOP);
-	memcpy(&source_be,
-	       b->head[i] + RTE_ETHER_HDR_LEN + offsetof(struct rte_ipv4_hdr, src_addr),
+	memcpy(&source_be, b->head[i] + RTE_ETHER_HDR_LEN + offsetof(struct rte_ipv4_hdr, src_addr),
 	       sizeof(source_be));
 	b->tunneled |= UINT64_C(1) << i;
 	b->outer_source_be[i] = source_be;
@@ -309,7 +314,8 @@ decap_one(struct worker *w, struct burst *b, uint32_t i, const struct outer *o, 
 	b->inet6 &= ~(UINT64_C(1) << i);
 	b->nexthop_id[i] = id;
 	b->label[i] = NEXTHOP_NO_LABEL;
-	flags_forget(b->m[i]);
+	if (!flags_settle(b->m[i]))
+		return DROP(BAD_OFFLOAD);
 	if (nh->type == NEXTHOP_TUNNEL || nh->family == NEXTHOP_FAMILY_BRIDGE)
 		return frame_out(w, b, i, o, nh, mtu);
 	return packet_out(b, i, o, nh, mtu);
@@ -363,7 +369,7 @@ stage_decap(struct worker *w, struct burst *b, const struct vec *v)
 		else if (__builtin_expect((found >> k & 1) == 0, 0))
 			b->verdict[i] = outer[k].vxlan ? DROP(INVALID_VNI) : DROP(INVALID_LABEL);
 		else
-			b->verdict[i] = decap_one(w, b, i, &outer[k],
-						  bridge_value_nexthop(value[k]), mtu);
+			b->verdict[i] =
+			    decap_one(w, b, i, &outer[k], bridge_value_nexthop(value[k]), mtu);
 	}
 }

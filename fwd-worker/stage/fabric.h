@@ -25,8 +25,8 @@ fabric_pull(struct worker *w, struct rte_mbuf *m)
 }
 
 /*
- * Whether an IPv4 packet for the router, whose fixed header is there, is MPLS in GRE, MPLS in UDP or
- * VXLAN.
+ * Whether an IPv4 packet for the router, whose fixed header is there, is MPLS in GRE, MPLS in UDP
+ * or VXLAN.
  */
 static inline bool
 fabric_is_tunnel(const struct rte_mbuf *m)
@@ -38,7 +38,8 @@ fabric_is_tunnel(const struct rte_mbuf *m)
 	       sizeof(fragment_be));
 	l4 = ip + (ip[0] & 15) * 4u;
 	if ((fragment_be & RTE_BE16(RTE_IPV4_HDR_OFFSET_MASK)) != 0 ||
-	    l4 + sizeof(struct rte_gre_hdr) > rte_pktmbuf_mtod_offset(m, const uint8_t *, m->data_len))
+	    l4 + sizeof(struct rte_gre_hdr) >
+		rte_pktmbuf_mtod_offset(m, const uint8_t *, m->data_len))
 		return false;
 	memcpy(&be, l4 + offsetof(struct rte_udp_hdr, dst_port), sizeof(be));
 	switch (ip[offsetof(struct rte_ipv4_hdr, next_proto_id)]) {

@@ -178,8 +178,7 @@ decide(struct worker *w, uint32_t entry, uint32_t revision)
 		wanted.revision = revision;
 		if (!answers)
 			wanted.begins = may_begin(w, &e->key, e->vif, other->vif);
-		wanted.verdict =
-		    answers || wanted.begins != 0 ? FLOW_FORWARD : FLOW_DROP;
+		wanted.verdict = answers || wanted.begins != 0 ? FLOW_FORWARD : FLOW_DROP;
 	} while (!action_swap(e, &seen, wanted));
 	FAULT_POINT("flow decided");
 	if (wanted.verdict == FLOW_FORWARD)
@@ -222,8 +221,8 @@ flow_hit(struct worker *w, struct burst *b, uint32_t i, uint32_t entry, uint8_t 
 		}
 	}
 	action = flow_action_load(e);
-	if (__builtin_expect(
-		action.revision != now->revision || action.verdict == FLOW_UNDECIDED, 0))
+	if (__builtin_expect(action.revision != now->revision || action.verdict == FLOW_UNDECIDED,
+			     0))
 		action = decide(w, entry, now->revision);
 	count(e, b->len[i], tcp, now);
 	return action.verdict == FLOW_FORWARD ? b->after[i] : DROP(FLOW_DENIED);
@@ -255,8 +254,7 @@ flow_miss(struct worker *w, struct burst *b, uint32_t i, const struct flow_key *
 	uint32_t entry;
 	int rc;
 
-	if (NEXTHOP_HAS(b->nexthop[i], RELAXED_POLICY) ||
-	    NEXTHOP_HAS(b->nexthop[i], FLOW_LOOKUP))
+	if (NEXTHOP_HAS(b->nexthop[i], RELAXED_POLICY) || NEXTHOP_HAS(b->nexthop[i], FLOW_LOOKUP))
 		return b->after[i];
 	if (refuses_new(now->in_vif) || refuses_new(out))
 		return DROP(NEW_FLOWS);
@@ -297,8 +295,7 @@ flowless(const struct worker *w, const struct burst *b, uint32_t i, enum parse_k
 	if (kind == PARSE_BAD)
 		return DROP(BAD_L4_HEADER);
 	out = out_vif_of(w, b->nexthop[i]);
-	return asks_nothing(w, now->in_vif->id) &&
-		       asks_nothing(w, out != NULL ? out->id : VIF_NONE)
+	return asks_nothing(w, now->in_vif->id) && asks_nothing(w, out != NULL ? out->id : VIF_NONE)
 		   ? b->after[i]
 		   : DROP(FRAGMENT);
 }
@@ -351,9 +348,8 @@ stage_flow(struct worker *w, struct burst *b, const struct vec *v)
 	for (uint32_t k = 0; k < l.n; k++) {
 		uint32_t i = l.i[k];
 
-		b->verdict[i] =
-		    l.entry[k] != FLOW_NONE
-			? flow_hit(w, b, i, l.entry[k], parsed[i].tcp, &now)
-			: flow_miss(w, b, i, &l.key[k], &parsed[i], &now);
+		b->verdict[i] = l.entry[k] != FLOW_NONE
+				    ? flow_hit(w, b, i, l.entry[k], parsed[i].tcp, &now)
+				    : flow_miss(w, b, i, &l.key[k], &parsed[i], &now);
 	}
 }

@@ -47,9 +47,43 @@ checksum_set(uint8_t *ip)
 static struct frame
 frame4(uint8_t from, uint8_t to, uint8_t protocol, uint16_t source_port, uint16_t port)
 {
-	struct frame f = {{2, 0, 0, 0, 0, to, 2, 0, 0, 0, 0, from, 8, 0, 0x45, 0, 0, LEN - ETHER,
-			   0, 0, 0, 0, 64, protocol, 0, 0, 10, 0, 0, from, 10, 0, 0, to,
-			   (uint8_t)(source_port >> 8), (uint8_t)source_port, (uint8_t)(port >> 8),
+	struct frame f = {{2,
+			   0,
+			   0,
+			   0,
+			   0,
+			   to,
+			   2,
+			   0,
+			   0,
+			   0,
+			   0,
+			   from,
+			   8,
+			   0,
+			   0x45,
+			   0,
+			   0,
+			   LEN - ETHER,
+			   0,
+			   0,
+			   0,
+			   0,
+			   64,
+			   protocol,
+			   0,
+			   0,
+			   10,
+			   0,
+			   0,
+			   from,
+			   10,
+			   0,
+			   0,
+			   to,
+			   (uint8_t)(source_port >> 8),
+			   (uint8_t)source_port,
+			   (uint8_t)(port >> 8),
 			   (uint8_t)port}};
 
 	checksum_set(&f.b[ETHER]);
@@ -224,8 +258,7 @@ a_routed_packet_makes_a_flow(void **state)
 	(void)state;
 	policy_on();
 	memcpy(f.b, RIG_ROUTER_MAC, 6);
-	rig_rewrite(21, NEXTHOP_FAMILY_INET, 2,
-		    "\x02\0\0\0\0\x02\0\0\x5e\0\x01\0\x08\0", 14);
+	rig_rewrite(21, NEXTHOP_FAMILY_INET, 2, "\x02\0\0\0\0\x02\0\0\x5e\0\x01\0\x08\0", 14);
 	rig_route(VRF, "10.0.0.2", 32, 21);
 	put(1, f);
 	assert_int_equal(rig_count(2), 1);
@@ -458,10 +491,10 @@ ipv6_behind_extension_headers_makes_a_flow(void **state)
 {
 	/* hop-by-hop options, a fragment's head, UDP */
 	static const uint8_t packet[] = {
-	    2,	  0,	0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 0x86, 0xdd, 0x60, 0, 0, 0, 0, 24, 0, 64,
-	    0xfd, 0,	0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,    0,	  0,	1, 0xfd, 0, 0, 0, 0, 0,
-	    0,	  0,	0, 0, 0, 0, 0, 0, 0, 2, 44, 0, 1, 4, 0, 0, 0, 0, 17, 0, 0, 1, 0, 0, 0, 9,
-	    3,	  0xe8, 0, 53, 0, 8, 0, 0};
+	    2, 0,  0,    0, 0, 2, 2, 0, 0, 0, 0, 1,    0x86, 0xdd, 0x60, 0, 0, 0, 0,    24,
+	    0, 64, 0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0,    0,    0,    0,    0, 0, 1, 0xfd, 0,
+	    0, 0,  0,    0, 0, 0, 0, 0, 0, 0, 0, 0,    0,    2,    44,   0, 1, 4, 0,    0,
+	    0, 0,  17,   0, 0, 1, 0, 0, 0, 9, 3, 0xe8, 0,    53,   0,    8, 0, 0};
 	const struct flow_entry *e;
 
 	(void)state;

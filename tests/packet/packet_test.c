@@ -1478,6 +1478,5 @@ main(void)
 
 	if (rig_eal() < 0)
 		return 1;
-	return cmocka_run_group_tests(tests, NULL, NULL) + host_cases_run() +
-	       tunnel_cases_run();
+	return cmocka_run_group_tests(tests, NULL, NULL) + host_cases_run() + tunnel_cases_run();
 }

@@ -349,10 +349,8 @@ drop_BAD_TUNNEL_HEADER(void **state)
 {
 	uint8_t frame[256], inside[128];
 	uint32_t inner = frame4(inside, TO_2, "10.2.0.1", 1, 0), len, n = 0;
-	struct nexthop word = {.id = 41,
-			       .type = NEXTHOP_ENCAP,
-			       .flags = FLAG(CONTROL_WORD),
-			       .encap = {.vif = 2}};
+	struct nexthop word = {
+	    .id = 41, .type = NEXTHOP_ENCAP, .flags = FLAG(CONTROL_WORD), .encap = {.vif = 2}};
 
 	(void)state;
 	rig_uplink(UPLINK, UPLINK, MTU, "192.0.2.1");
@@ -385,8 +383,8 @@ drop_BAD_TUNNEL_HEADER(void **state)
 	n++;
 	/* nothing, and half an Ethernet header behind the label */
 	for (uint32_t inner_len = 0; inner_len <= 13; inner_len += 13, n++) {
-		len = outer_frame(frame, TUNNEL_MPLS_UDP, "192.0.2.2", LABEL, 64, inside,
-				  inner_len);
+		len =
+		    outer_frame(frame, TUNNEL_MPLS_UDP, "192.0.2.2", LABEL, 64, inside, inner_len);
 		rig_put_bytes(UPLINK, frame, len);
 	}
 	/* a control word that is not 0 */
@@ -726,10 +724,8 @@ a_packet_out_of_a_tunnel_gets_the_nexthops_header(void **state)
 static void
 a_packet_out_of_a_tunnel_is_routed_in_the_vrf_of_its_label(void **state)
 {
-	struct nexthop nh = {.id = 40,
-			     .type = NEXTHOP_VRF_TRANSLATE,
-			     .family = NEXTHOP_FAMILY_INET,
-			     .vrf = 9};
+	struct nexthop nh = {
+	    .id = 40, .type = NEXTHOP_VRF_TRANSLATE, .family = NEXTHOP_FAMILY_INET, .vrf = 9};
 	uint8_t frame[256], inside[128];
 	const struct rig_frame *f;
 	uint32_t inner;
@@ -798,19 +794,17 @@ a_broadcast_out_of_a_tunnel_goes_into_no_other(void **state)
 static void
 a_control_word_of_zeroes_is_taken_off(void **state)
 {
-	struct nexthop nh = {.id = 40,
-			     .type = NEXTHOP_ENCAP,
-			     .flags = FLAG(CONTROL_WORD),
-			     .encap = {.vif = 2}};
+	struct nexthop nh = {
+	    .id = 40, .type = NEXTHOP_ENCAP, .flags = FLAG(CONTROL_WORD), .encap = {.vif = 2}};
 	uint8_t frame[256], inside[128] = {0};
 	uint32_t inner = frame4(inside + 4, TO_2, "10.2.0.1", 1, 7);
 
 	(void)state;
 	rig_nexthop(&nh);
 	rig_label(LABEL, 40);
-	rig_put_bytes(UPLINK, frame,
-		      outer_frame(frame, TUNNEL_MPLS_UDP, "192.0.2.2", LABEL, 64, inside,
-				  inner + 4));
+	rig_put_bytes(
+	    UPLINK, frame,
+	    outer_frame(frame, TUNNEL_MPLS_UDP, "192.0.2.2", LABEL, 64, inside, inner + 4));
 	rig_run();
 	assert_memory_equal(take(2)->bytes, inside + 4, inner);
 }
@@ -982,9 +976,12 @@ the_mss_of_a_syn_is_brought_down_to_the_tunnel(void **state)
 		bool inet6, routed;
 		uint16_t mss, left;
 	} cases[] = {
-	    {false, true, 1460, 1500 - 40 - 40}, {false, true, 1420, 1420},
-	    {false, true, 536, 536},		 {true, true, 1440, 1500 - 40 - 60},
-	    {false, false, 1460, 1500 - 62 - 40}, {true, false, 1440, 1500 - 62 - 60},
+	    {false, true, 1460, 1500 - 40 - 40},
+	    {false, true, 1420, 1420},
+	    {false, true, 536, 536},
+	    {true, true, 1440, 1500 - 40 - 60},
+	    {false, false, 1460, 1500 - 62 - 40},
+	    {true, false, 1440, 1500 - 62 - 60},
 	    {true, false, 1000, 1000},
 	};
 	uint8_t frame[256], inside[256];
