@@ -398,3 +398,37 @@ rules_stage_del(struct rules_writer *w, struct redo_writer *redo, uint32_t vif, 
 		return -ENOENT;
 	return replace(w, redo, vif, at, 1, NULL, 0);
 }
+
+const struct rule *
+rules_staged(const struct rules_writer *w, const struct redo_writer *redo, uint32_t vif,
+	     uint32_t *n)
+{
+	uint64_t ref = staged(w, redo, vif);
+
+	*n = ref_n(ref);
+	return rule_at(w->t, ref_first(ref));
+}
+
+/* The revision itself is raised when all of the batch is there to be seen. */
+static void
+changed(void *table, void *where, uint64_t old, uint64_t value, int committed)
+{
+	(void)where;
+	(void)old;
+	(void)value;
+	if (committed)
+		rules_revise(table);
+}
+
+int
+rules_stage_revise(struct rules_writer *w, struct redo_writer *redo, bool policed)
+{
+	struct rules *t = w->t;
+	int rc = 0;
+
+	if (policed && t->policed == 0)
+		rc = redo_stage(redo, &t->policed, sizeof(t->policed), 1, NULL, NULL);
+	if (rc == 0)
+		rc = redo_stage(redo, &t->changes, sizeof(t->changes), t->changes + 1, changed, w);
+	return rc;
+}

@@ -59,7 +59,8 @@ struct rules {
 	/* vr-ctl */
 	uint32_t revision; /* never 0 */
 	uint32_t policed;  /* some vif or nexthop asks for flows, or did once */
-	uint32_t reserved[12];
+	uint32_t changes;  /* of what flows depend on beside rules */
+	uint32_t reserved[11];
 	/* from this struct */
 	uint64_t refs_at;   /* uint64_t[vifs]: number << 32 | first rule */
 	uint64_t owners_at; /* uint16_t[capacity]: whose each rule is */
@@ -116,7 +117,16 @@ int rules_stage_put(struct rules_writer *w, struct redo_writer *redo, uint32_t v
 int rules_stage_del(struct rules_writer *w, struct redo_writer *redo, uint32_t vif,
 		    uint32_t priority);
 
-/* All flows are decided anew by their next packet: what they depend on has changed. */
+/* The list as the batch has it so far; valid until it is changed again. */
+const struct rule *rules_staged(const struct rules_writer *w, const struct redo_writer *redo,
+				uint32_t vif, uint32_t *n);
+
+/*
+ * As part of a batch: what flows depend on beside rules changes, so they are decided anew. With
+ * 'policed', something asks for flows. -EFBIG: the log is full.
+ */
+int rules_stage_revise(struct rules_writer *w, struct redo_writer *redo, bool policed);
+/* All flows are decided anew by their next packet. */
 void rules_revise(struct rules_writer *w);
 
 #endif

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "common/conf.h"
+#include "ctl/ageing.h"
 #include "ctl/ctl.h"
 #include "ctl/events.h"
 #include "ctl/primary.h"
@@ -108,6 +109,10 @@ on_grace(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	tables_poll(&ctl->tables);
+	if (ctl->ageing == NULL)
+		ctl->ageing = ageing_create(ctl);
+	if (ctl->ageing != NULL && ctl->tables.flow_writer != NULL)
+		ageing_step(ctl->ageing);
 }
 
 static void
@@ -159,6 +164,7 @@ run(struct ctl *ctl)
 	traps_destroy(ctl->traps);
 	events_destroy(ctl->events);
 	ctl->events = NULL;
+	ageing_destroy(ctl->ageing);
 	rates_destroy(ctl->rates);
 	for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++)
 		event_free(events[i]);

@@ -10,6 +10,7 @@
 
 #include "common/conf.h"
 #include "common/nexthop.h"
+#include "common/rules.h"
 #include "common/vif.h"
 #include "ctl/call.h"
 #include "ctl/check.h"
@@ -485,6 +486,9 @@ nexthop_put(struct change *c, const ProtobufCMessage *object)
 		rc = tables_stage_owner(t, &t->nexthop_owner[nh.id], c->owner);
 	if (rc == 0)
 		rc = idtab_stage_set(t->nexthop_writer, t->batch, nh.id, &nh);
+	if (rc == 0 && t->rules->policed == 0 &&
+	    (NEXTHOP_HAS(&nh, POLICY) || NEXTHOP_HAS(&nh, FLOW_LOOKUP)))
+		rc = rules_stage_revise(t->rules_writer, t->batch, true);
 	return rc;
 }
 

@@ -12,6 +12,7 @@
 #include "common/process.h"
 #include "common/region.h"
 #include "common/route.h"
+#include "common/rules.h"
 #include "common/slot.h"
 #include "ctl/call.h"
 #include "ctl/ctl.h"
@@ -78,6 +79,8 @@ table_use(const struct tables *t, const char *name)
 					  (uint64_t)route_used(t->routes, ROUTE_INET) +
 					      route_used(t->routes, ROUTE_INET6),
 					  route_capacity(t->routes)};
+	if (strcmp(name, "rules") == 0)
+		return (struct table_use){true, true, rules_used(t->rules), t->rules->capacity};
 	if (strcmp(name, "flow") == 0)
 		return (struct table_use){true, true, 2 * (uint64_t)flow_used(t->flows),
 					  2 * (uint64_t)flow_capacity(t->flows)};

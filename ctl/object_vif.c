@@ -21,6 +21,7 @@
 #include "common/conf.h"
 #include "common/counters.h"
 #include "common/port.h"
+#include "common/rules.h"
 #include "common/redo.h"
 #include "common/slot.h"
 #include "common/vif.h"
@@ -559,6 +560,16 @@ stage_roles(struct tables *t, uint8_t old_type, uint8_t type)
 	return rc == 0 ? stage_role(t, &t->vif_roles->uplink, uplink) : rc;
 }
 
+/* Flows depend on whether their vifs ask for rules. */
+static int
+stage_policy(struct tables *t, const struct vif *old, const struct vif *vif)
+{
+	uint32_t was = old != NULL ? old->flags & VIF_FLAG_POLICY : 0;
+	uint32_t is = vif->flags & VIF_FLAG_POLICY;
+
+	return was != is ? rules_stage_revise(t->rules_writer, t->batch, is != 0) : 0;
+}
+
 static int
 vif_put(struct change *c, const ProtobufCMessage *object)
 {
@@ -584,6 +595,8 @@ vif_put(struct change *c, const ProtobufCMessage *object)
 		rc = check_only(c, &vif);
 	if (rc == 0)
 		rc = tables_stage_owner(t, &t->vif_owner[vif.id], c->owner);
+	if (rc == 0)
+		rc = stage_policy(t, old, &vif);
 	if (rc == 0)
 		rc = idtab_stage_set(t->vif_writer, t->batch, vif.id, &vif);
 	if (rc == 0)
@@ -639,6 +652,8 @@ vif_modify(struct change *c, const ProtobufCMessage *object)
 		rc = parse_given(m, c->ctl->conf, &vif, c->refusal);
 	if (rc == 0)
 		rc = tables_stage_owner(t, &t->vif_owner[vif.id], c->owner);
+	if (rc == 0)
+		rc = stage_policy(t, old, &vif);
 	if (rc == 0)
 		rc = idtab_stage_set(t->vif_writer, t->batch, vif.id, &vif);
 	return rc == 0 ? stage_roles(t, vif.type, vif.type) : rc;

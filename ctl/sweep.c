@@ -8,6 +8,7 @@
 #include "common/controller.h"
 #include "common/redo.h"
 #include "common/route.h"
+#include "common/rules.h"
 #include "common/vif.h"
 #include "ctl/call.h"
 #include "ctl/ctl.h"
@@ -16,8 +17,8 @@
 #include "ctl/object_vif.h"
 
 /* The cursor: what is swept in the upper bits, where in the lower. */
-enum stage { BRIDGES, LABELS, VNIS, ROUTES, NEXTHOPS, VRFS, VIFS, SWEPT };
-enum { STAGE_SHIFT = 60, STEP_CELLS = 512, STEP_ROUTES = 512, STEP_IDS = 4096, STEP_REMOVED = 256 };
+enum stage { BRIDGES, LABELS, VNIS, ROUTES, NEXTHOPS, VRFS, RULES, VIFS, SWEPT };
+enum { STAGE_SHIFT = 59, STEP_CELLS = 512, STEP_ROUTES = 512, STEP_IDS = 4096, STEP_REMOVED = 256 };
 
 static uint64_t
 cursor_at(enum stage stage, uint64_t position)
@@ -123,6 +124,48 @@ sweep_ids(struct ctl *ctl, const struct sweep *what, uint64_t *cursor, const str
 	return rc;
 }
 
+/* The doomed rules of one vif; each takes room in the log once, for they share the vif's list. */
+static int
+stage_rules(struct tables *t, const struct sweep *what, uint32_t vif)
+{
+	int rc = 0;
+
+	for (;;) {
+		uint32_t n, doomed_at;
+		const struct rule *rules = rules_staged(t->rules_writer, t->batch, vif, &n);
+
+		for (doomed_at = 0; doomed_at < n; doomed_at++)
+			if (doomed(what, *rules_owner(t->rules, &rules[doomed_at])))
+				break;
+		if (doomed_at == n || rc < 0)
+			return rc;
+		rc = rules_stage_del(t->rules_writer, t->batch, vif, rules[doomed_at].priority);
+	}
+}
+
+static int
+sweep_rules(struct ctl *ctl, const struct sweep *what, uint64_t *cursor)
+{
+	struct tables *t = &ctl->tables;
+	uint64_t first = *cursor - cursor_at(RULES, 0), vif = first;
+	uint32_t removed = 0;
+	int rc = 0;
+
+	for (; vif < t->rules->vifs && vif < first + STEP_IDS && removed < STEP_REMOVED && rc == 0;
+	     vif++) {
+		uint32_t n;
+
+		rules_of(t->rules, (uint32_t)vif, &n);
+		removed += n;
+		if (n > 0)
+			rc = stage_rules(t, what, (uint32_t)vif);
+	}
+	rc = decide(ctl, rc);
+	if (rc == 0)
+		*cursor = vif < t->rules->vifs ? cursor_at(RULES, vif) : cursor_at(VIFS, 0);
+	return rc;
+}
+
 static void
 on_port_gone(void *arg, int code, const char *text)
 {
@@ -185,6 +228,9 @@ sweep_step(struct ctl *ctl, const struct sweep *what, uint64_t *cursor, struct c
 	case VRFS:
 		rc = sweep_ids(ctl, what, cursor, t->vrfs, t->vrf_writer, t->vrf_owner);
 		break;
+	case RULES:
+		rc = sweep_rules(ctl, what, cursor);
+		break;
 	case VIFS:
 		return sweep_vifs(ctl, what, cursor, call);
 	default:
@@ -237,6 +283,19 @@ owns_route(const struct tables *t, uint32_t controller)
 	return false;
 }
 
+static bool
+owns_rule(const struct tables *t, uint32_t controller)
+{
+	for (uint32_t vif = 0; vif < t->rules->vifs; vif++) {
+		uint32_t n;
+		const struct rule *rules = rules_of(t->rules, vif, &n);
+
+		if (n > 0 && owns_id(rules_owner(t->rules, rules), n, controller))
+			return true;
+	}
+	return false;
+}
+
 const char *
 sweep_owned(const struct ctl *ctl, uint32_t controller)
 {
@@ -248,5 +307,7 @@ sweep_owned(const struct ctl *ctl, uint32_t controller)
 		return "nexthop";
 	if (owns_bridge(t, controller))
 		return "bridge entry";
+	if (owns_rule(t, controller))
+		return "rule";
 	return owns_route(t, controller) ? "route" : NULL;
 }

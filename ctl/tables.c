@@ -14,6 +14,7 @@
 #include "common/redo.h"
 #include "common/region.h"
 #include "common/route.h"
+#include "common/rules.h"
 #include "common/vif.h"
 
 #define LOG_MODULE "tables"
@@ -52,6 +53,7 @@ tables_find(struct tables *t, const struct region *region, struct fault *f)
 	    {"drop-log", (void **)&t->drop_log},
 	    {"route", (void **)&t->routes},
 	    {"flow", (void **)&t->flows},
+	    {"rules", (void **)&t->rules},
 	    {"agents", (void **)&t->agents},
 	    {"redo", (void **)&t->redo},
 	    {"baseline", (void **)&t->baseline},
@@ -94,10 +96,13 @@ tables_adopt(struct tables *t, struct fault *f)
 	t->label_writer = bridge_writer_create(t->labels, t->grace);
 	t->vni_writer = bridge_writer_create(t->vnis, t->grace);
 	t->route_writer = route_writer_create(t->routes, t->grace);
+	t->flow_writer = flow_writer_create(t->flows, t->grace);
+	t->rules_writer = rules_writer_create(t->rules, t->grace);
 	t->batch = redo_writer_create(t->redo, t->base);
 	if (t->vif_writer == NULL || t->nexthop_writer == NULL || t->bridge_writer == NULL ||
 	    t->route_writer == NULL || t->vrf_writer == NULL || t->label_writer == NULL ||
-	    t->vni_writer == NULL || t->batch == NULL)
+	    t->vni_writer == NULL || t->flow_writer == NULL || t->rules_writer == NULL ||
+	    t->batch == NULL)
 		goto no_memory;
 	bridge_writer_owners(t->bridge_writer, t->bridge_owner);
 	bridge_writer_owners(t->label_writer, t->label_owner);
@@ -114,6 +119,10 @@ tables_release(struct tables *t)
 {
 	redo_writer_destroy(t->batch);
 	t->batch = NULL;
+	flow_writer_destroy(t->flow_writer);
+	t->flow_writer = NULL;
+	rules_writer_destroy(t->rules_writer);
+	t->rules_writer = NULL;
 	route_writer_destroy(t->route_writer);
 	t->route_writer = NULL;
 	if (t->vrf_writer != NULL)

@@ -21,6 +21,7 @@ struct controllers;
 struct counters;
 struct drop_log;
 struct flow_table;
+struct flow_writer;
 struct grace;
 struct idtab;
 struct idtab_writer;
@@ -32,6 +33,8 @@ struct region;
 struct route_table;
 struct route_writer;
 struct rte_rcu_qsbr;
+struct rules;
+struct rules_writer;
 struct slots;
 struct vif_counters;
 struct vif_roles;
@@ -54,6 +57,7 @@ struct tables {
 	struct bridge *vnis;
 	struct route_table *routes;
 	struct flow_table *flows;
+	struct rules *rules;
 	struct counters *counters;
 	struct drop_log *drop_log; /* by hand, as counters */
 	struct redo *redo;
@@ -72,6 +76,8 @@ struct tables {
 	struct bridge_writer *bridge_writer;
 	struct bridge_writer *label_writer, *vni_writer;
 	struct route_writer *route_writer;
+	struct flow_writer *flow_writer;
+	struct rules_writer *rules_writer;
 	struct redo_writer *batch; /* the batch under way; see batch.h */
 };
 

@@ -355,11 +355,21 @@ parse_prefix(const char *text, uint8_t *out)
 	return n + 1;
 }
 
+/* "prefix", and names that end in "_prefix". */
+static bool
+is_prefix(const ProtobufCFieldDescriptor *f)
+{
+	size_t n = strlen(f->name);
+
+	return strcmp(f->name, "prefix") == 0 ||
+	       (n > 7 && strcmp(f->name + n - 7, "_prefix") == 0);
+}
+
 static int
 parse_bytes(const ProtobufCFieldDescriptor *f, const char *label, const char *text,
 	    ProtobufCBinaryData *value, struct fault *fault)
 {
-	bool prefix = strcmp(f->name, "prefix") == 0;
+	bool prefix = is_prefix(f);
 	uint8_t bytes[BYTES_MAX];
 	int n;
 
@@ -639,7 +649,7 @@ print_bytes(FILE *out, const ProtobufCFieldDescriptor *f, const ProtobufCBinaryD
 	char text[INET6_ADDRSTRLEN];
 	bool address = !ends_with(f->name, "rewrite") && strcmp(f->name, "frame") != 0;
 
-	if (strcmp(f->name, "prefix") == 0 && (b->len == 4 + 1 || b->len == 16 + 1))
+	if (is_prefix(f) && (b->len == 4 + 1 || b->len == 16 + 1))
 		fprintf(
 		    out, "%s/%u",
 		    inet_ntop(b->len == 4 + 1 ? AF_INET : AF_INET6, b->data, text, sizeof(text)),
