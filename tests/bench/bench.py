@@ -36,6 +36,7 @@ sys.dont_write_bytecode = True
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "..", "deploy", "lab"))
 
+from control import Client, batches, full_table  # noqa: E402
 from lab import Lab, LabError, Router, text_of, until  # noqa: E402
 
 WARM_UP = 1.0
@@ -406,6 +407,21 @@ class OursRouting(OursCounting):
         return frame(length, GUEST_B, ROUTER, ttl=63, inet6=self.inet6)
 
 
+class OursRoutingMillion(OursRouting):
+    """A million routes with the prefix lengths of a full BGP table; destinations evenly spread."""
+
+    MORE = {"routes": 1 << 20}
+
+    def __init__(self, bench, **options):
+        super().__init__(bench, nexthops=64, dsts=1, spread=True, shuffle=True, flows=1 << 20, **options)
+
+    def route(self):
+        self.router.vrctl("route add vrf=1 prefix=0.0.0.0/0 nexthop=100")
+        client = Client(self.router.socket)
+        client.pipeline(batches(full_table(1_000_000, first_nexthop=100)))
+        client.close()
+
+
 CASES = {
     "testpmd:io": lambda bench: Testpmd(bench, "io"),
     "testpmd:mac": lambda bench: Testpmd(bench, "mac", dst=TESTPMD_PEER, src=SINK_MAC),
@@ -414,6 +430,7 @@ CASES = {
     "l2-imix": lambda bench: OursCounting(bench, imix=True),
     "l3": OursRouting,
     "l3-16": lambda bench: OursRouting(bench, nexthops=16),
+    "l3-1m": OursRoutingMillion,
     "l3-imix": lambda bench: OursRouting(bench, imix=True),
     "l3-v6": lambda bench: OursRouting(bench, inet6=True),
 }

@@ -84,7 +84,7 @@ def route(vrf, address, length, nexthop):
     return data(ROUTE, number(1, vrf) + data(2, prefix) + number(3, nexthop))
 
 
-def full_table(n, seed=1):
+def full_table(n, seed=1, first_nexthop=1):
     """n routes of VRF 1, with the prefix lengths of a full BGP table and 64 nexthops."""
     chosen = random.Random(seed)
     lengths = list(LENGTHS)
@@ -96,7 +96,7 @@ def full_table(n, seed=1):
             if (address, length) in seen:
                 continue
             seen.add((address, length))
-            routes.append(route(1, address, length, 1 + chosen.randrange(64)))
+            routes.append(route(1, address, length, first_nexthop + chosen.randrange(64)))
     return routes
 
 

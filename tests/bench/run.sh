@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 #
 # Measures the cycles a packet costs, in our processes and in dpdk-testpmd, on
-# the same source and sink; and the control API (case "control", control.py). For `make bench`, which gives VR_BUILD and the
-# variables that bench.py explains (CASES, JSON, DURATION, REPEAT, FLOWS).
+# the same source and sink; and the control API (case "control", control.py).
+# For `make bench`, which gives VR_BUILD and the variables that bench.py
+# explains (CASES, JSON, DURATION, REPEAT, FLOWS).
 #
 # Works in a lab of its own, which is gone afterwards. Ends with 77 and a
 # sentence if the headers for its source and sink cannot be had.
