@@ -286,10 +286,10 @@ class Router:
 
     # --- control
 
-    def vrctl_run(self, *args, seconds=15):
+    def vrctl_run(self, *args, seconds=15, text=""):
         return subprocess.run(
             [self.program("vrctl"), "--socket", self.socket, *args],
-            stdin=subprocess.DEVNULL,
+            input=text,
             capture_output=True,
             text=True,
             timeout=seconds,
@@ -304,6 +304,13 @@ class Router:
                 f"{(done.stdout + done.stderr).strip()}"
             )
         return done.stdout if expect == 0 else done.stderr
+
+    def apply(self, text):
+        """Makes the configuration what the text says; returns what vrctl printed."""
+        done = self.vrctl_run("apply", "-", text=text)
+        if done.returncode != 0:
+            raise LabError(f"vrctl apply: {(done.stdout + done.stderr).strip()}")
+        return done.stdout
 
     def ask(self, line):
         """The objects a vrctl command shows, as dictionaries."""
@@ -516,24 +523,42 @@ class Stream:
     """One TCP connection between two guests, every byte checked (stream.py)."""
 
     def __init__(self, sender, receiver, port=7001, mb_per_second=20):
-        self.bytes = 0
+        self.port = port
+        self.bytes = 0  # received
+        self.heard = 0  # of what the receiver sent back
         self.error = ""
         stream = os.path.join(HERE, "stream.py")
         self.receiver = receiver.popen(
             PYTHON, stream, "recv", str(port), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
         self.receiver.stdout.readline()  # ready
-        self.thread = threading.Thread(target=self._collect, daemon=True)
-        self.thread.start()
         self.sender = sender.popen(
             PYTHON, stream, "send", receiver.address, str(port), str(mb_per_second),
-            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
+        self.threads = [threading.Thread(target=f, daemon=True) for f in (self._collect, self._hear)]
+        for thread in self.threads:
+            thread.start()
         until(lambda: self.bytes or self.broken(), BEGIN_SECONDS, "the first bytes arrive")
 
     def _collect(self):
         for line in self.receiver.stdout:
             self.bytes = int(line)
+
+    def _hear(self):
+        for line in self.sender.stdout:
+            self.heard = int(line)
+
+    def pause(self):
+        """The sender stands still; what it has sent arrives."""
+        os.kill(self.sender.pid, signal.SIGSTOP)
+
+    def resume(self):
+        os.kill(self.sender.pid, signal.SIGCONT)
+
+    def answer(self):
+        """The receiver sends some bytes back (not from a virtual machine)."""
+        os.kill(self.receiver.pid, signal.SIGUSR1)
 
     def broken(self):
         """Why the stream has ended, or ''."""
@@ -555,5 +580,6 @@ class Stream:
         self.sender.terminate()
         self.sender.wait(20)
         self.receiver.wait(20)
-        self.thread.join(10)
+        for thread in self.threads:
+            thread.join(10)
         return self.broken()

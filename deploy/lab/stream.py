@@ -5,11 +5,13 @@
     stream.py send ADDRESS PORT MB_PER_SECOND    until SIGTERM or the connection breaks; 0: no limit
     stream.py recv PORT                          takes one connection, until it ends
 
-The receiver prints the bytes received so far as a line every 50 ms, and ends with 1 and a sentence
-when a byte is wrong or the connection broke.
+The receiver prints the bytes received so far as a line every 50 ms. On SIGUSR1 it sends some back,
+and the sender prints, likewise, how many of those it has had. Either ends with 1 and a sentence when
+a byte is wrong or the connection broke.
 """
 
 import random
+import select
 import signal
 import socket
 import sys
@@ -18,6 +20,7 @@ import time
 PERIOD = 65521  # a prime: no segment size divides it
 PATTERN = random.Random(1).randbytes(PERIOD)
 TWICE = memoryview(PATTERN * 3)
+ANSWER = 1000  # bytes
 
 
 def send(address, port, rate):
@@ -26,9 +29,10 @@ def send(address, port, rate):
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     sock = socket.create_connection((address, port), 10)
     sock.settimeout(60)
-    sent = 0
+    sent = heard = 0
     start = time.monotonic()
     while not stopped:
+        heard = hear(sock, heard)
         at = sent % PERIOD
         sent += sock.send(TWICE[at : at + 65536])
         if rate:
@@ -39,7 +43,22 @@ def send(address, port, rate):
             elif ahead > 0:
                 time.sleep(min(ahead, 0.1))
     sock.shutdown(socket.SHUT_WR)
+    hear(sock, heard)
     sock.close()
+
+
+def hear(sock, heard):
+    """Takes what has come back; returns how much it is by now."""
+    while select.select([sock], [], [], 0)[0]:
+        data = sock.recv(ANSWER)
+        if not data:
+            sys.exit(f"the receiver ended the connection after {heard} bytes")
+        at = heard % PERIOD
+        if data != TWICE[at : at + len(data)]:
+            sys.exit(f"wrong bytes between {heard} and {heard + len(data)} of what came back")
+        heard += len(data)
+        print(heard, flush=True)
+    return heard
 
 
 def recv(port):
@@ -51,7 +70,15 @@ def recv(port):
     print("ready", flush=True)
     sock, _ = listener.accept()
     listener.close()
-    received = 0
+    received = answered = 0
+
+    def answer(*_):
+        nonlocal answered
+        at = answered % PERIOD
+        sock.sendall(TWICE[at : at + ANSWER])
+        answered += ANSWER
+
+    signal.signal(signal.SIGUSR1, answer)
     told = 0.0
     buf = bytearray(65536)
     while True:
