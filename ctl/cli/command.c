@@ -331,6 +331,10 @@ command_run(struct vrctl *v, int argc, char **argv)
 		return command_audit(v, argc, argv);
 	if (strcmp(argv[0], "route") == 0 && argc > 1 && strcmp(argv[1], "lookup") == 0)
 		return command_route_lookup(v, argc, argv);
+	if (strcmp(argv[0], "flow") == 0 && argc == 2 && strcmp(argv[1], "stats") == 0)
+		return command_object(v, 2,
+				      (char *[]){(char *)(uintptr_t) "flow_stats",
+						 (char *)(uintptr_t) "get", NULL});
 	if (strcmp(argv[0], "log") == 0 && argc == 2 && strcmp(argv[1], "get") == 0)
 		return command_object(v, 2, (char *[]){argv[0], (char *)(uintptr_t) "list", NULL});
 	if (strcmp(argv[0], "dump") == 0)
@@ -363,7 +367,8 @@ command_reads(int argc, char **argv)
 		return false;
 	if (strcmp(argv[0], "mempool") == 0 && strcmp(argv[1], "audit") == 0)
 		return true;
-	if (strcmp(argv[0], "route") == 0 && strcmp(argv[1], "lookup") == 0)
+	if ((strcmp(argv[0], "route") == 0 && strcmp(argv[1], "lookup") == 0) ||
+	    (strcmp(argv[0], "flow") == 0 && strcmp(argv[1], "stats") == 0))
 		return true;
 	return words_verb(argv[1], &op) == 0 && (op == VROUTER__OP__LIST || op == VROUTER__OP__GET);
 }

@@ -420,6 +420,18 @@ class OursRoutingMillion(OursRouting):
         client = Client(self.router.socket)
         client.pipeline(batches(full_table(1_000_000, first_nexthop=100)))
         client.close()
+class OursFlows(OursCounting):
+    """Each packet belongs to a flow, which a local policy lets pass; the order is pseudo-random."""
+
+    MORE = {"flow-entries": 2_200_000, "flow-age-udp": 1000000}
+
+    def __init__(self, bench, flows, **options):
+        super().__init__(bench, flows=flows, shuffle=True, **options)
+
+    def start(self):
+        super().start()
+        self.router.vrctl("rule add vif=1 priority=10 direction=egress action=deny")
+        self.router.vrctl("vif set id=1 flags=policy")
 
 
 CASES = {
@@ -433,6 +445,10 @@ CASES = {
     "l3-1m": OursRoutingMillion,
     "l3-imix": lambda bench: OursRouting(bench, imix=True),
     "l3-v6": lambda bench: OursRouting(bench, inet6=True),
+    "flow-1": lambda bench: OursFlows(bench, 1),
+    "flow-10k": lambda bench: OursFlows(bench, 10_000),
+    "flow-100k": lambda bench: OursFlows(bench, 100_000),
+    "flow-1m": lambda bench: OursFlows(bench, 1_000_000),
 }
 REFERENCE = "testpmd:io"
 
