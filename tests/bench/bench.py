@@ -420,6 +420,8 @@ class OursRoutingMillion(OursRouting):
         client = Client(self.router.socket)
         client.pipeline(batches(full_table(1_000_000, first_nexthop=100)))
         client.close()
+
+
 class OursFlows(OursCounting):
     """Each packet belongs to a flow, which a local policy lets pass; the order is pseudo-random."""
 

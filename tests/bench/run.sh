@@ -13,7 +13,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$here/../../deploy/lib.sh"
 
 build=${VR_BUILD:?is given by make bench}
-hugepages_wanted=256 # for either contender
+hugepages_wanted=400 # for the largest table
 
 need_root
 need_machine
