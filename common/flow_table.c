@@ -30,6 +30,7 @@
 
 enum {
 	ENTRIES_PER_BUCKET = 10,  /* of 16 cells: few keys stand in their second bucket */
+	NEARLY_FULL = 4,          /* cells left */
 	FULL_PAUSE_TSC = 1 << 20, /* a search for room looks at everything: not for each packet */
 };
 
@@ -292,12 +293,30 @@ flow_lookup_burst(const struct flow_table *t, const struct flow_key *keys, uint3
 
 /* --- cells --- */
 
-/* 0, or -ENOSPC. */
+static uint32_t
+empty_cells(const struct flow_bucket *b)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < FLOW_CELLS; i++)
+		n += __atomic_load_n(&b->cell[i], __ATOMIC_RELAXED) == 0;
+	return n;
+}
+
+/*
+ * The first bucket is preferred, where a lookup looks first; but when it is nearly full, the
+ * emptier one: so no bucket is full long before all are. 0, or -ENOSPC.
+ */
 static int
 cell_put(const struct place *p, uint32_t entry)
 {
 	struct flow_bucket *buckets[2] = {p->first, p->second};
+	uint32_t empty_first = empty_cells(p->first);
 
+	if (empty_first < NEARLY_FULL && empty_cells(p->second) > empty_first) {
+		buckets[0] = p->second;
+		buckets[1] = p->first;
+	}
 	for (int b = 0; b < 2; b++) {
 		for (uint32_t i = 0; i < FLOW_CELLS; i++) {
 			uint32_t empty = 0;

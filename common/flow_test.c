@@ -236,6 +236,23 @@ a_full_table_refuses_new_pairs_and_keeps_the_old(void **state)
 	free(none);
 }
 
+static void
+a_large_table_takes_as_many_pairs_as_it_is_made_for(void **state)
+{
+	enum { PAIRS = 1 << 17 };
+	struct flow_table *t = table_create(2 * PAIRS);
+	uint32_t entry;
+
+	(void)state;
+	for (uint32_t i = 0; i < PAIRS; i++) {
+		struct flow_new n = pair_of(i, false);
+
+		assert_int_equal(flow_insert(t, 0, &n, 0, &entry), 0);
+	}
+	check_sound(t, PAIRS);
+	free(t);
+}
+
 /* A packet to oneself: both directions have one key. */
 static void
 a_flow_that_is_its_own_reverse_is_one_pair(void **state)
@@ -567,6 +584,7 @@ main(void)
 	    cmocka_unit_test(a_flow_made_again_has_the_same_index_and_the_next_generation),
 	    cmocka_unit_test(a_removed_pair_is_used_again_only_after_readers_moved_on),
 	    cmocka_unit_test(a_full_table_refuses_new_pairs_and_keeps_the_old),
+	    cmocka_unit_test(a_large_table_takes_as_many_pairs_as_it_is_made_for),
 	    cmocka_unit_test(a_flow_that_is_its_own_reverse_is_one_pair),
 	    cmocka_unit_test(a_direction_belongs_to_the_slot_that_sees_it_first),
 	    cmocka_unit_test(the_table_does_what_a_plain_array_does),
