@@ -53,7 +53,7 @@ header_is_sound(const struct rte_ipv4_hdr *ip, uint32_t header_len, uint32_t fir
 
 /* 'len' is without the Ethernet header. Whether TTL 1 is too low depends on where it is for. */
 static inline struct verdict
-ip4_one(const struct rte_mbuf *m, uint8_t *head, uint32_t len, bool *expired)
+ip4_one(const struct rte_mbuf *m, uint8_t *head, uint32_t len, uint64_t bit, uint64_t *expired)
 {
 	struct rte_ipv4_hdr *ip = (struct rte_ipv4_hdr *)(head + RTE_ETHER_HDR_LEN);
 	uint32_t first_len = m->data_len - (uint32_t)RTE_ETHER_HDR_LEN;
@@ -71,7 +71,7 @@ ip4_one(const struct rte_mbuf *m, uint8_t *head, uint32_t len, bool *expired)
 	    __builtin_expect(!checksum_is_right(ip, header_len), 0))
 		return DROP(BAD_IP_CHECKSUM);
 	if (__builtin_expect(ip->time_to_live <= 1, 0))
-		*expired = true;
+		*expired |= bit;
 	else
 		ttl_decrement(ip);
 	return TO(ROUTE4);
@@ -96,11 +96,11 @@ ip4_all(struct burst *b, const struct vec *v, bool whole)
 
 	for (uint32_t k = 0; k < v->n; k++) {
 		uint32_t i = vec_at(v, k, whole);
-		bool low = false;
+		uint64_t bit = UINT64_C(1) << i;
 
-		b->verdict[i] = ip4_one(b->m[i], b->head[i], b->len[i] - RTE_ETHER_HDR_LEN, &low);
-		inet |= UINT64_C(1) << i;
-		expired |= (uint64_t)low << i;
+		b->verdict[i] =
+		    ip4_one(b->m[i], b->head[i], b->len[i] - RTE_ETHER_HDR_LEN, bit, &expired);
+		inet |= bit;
 	}
 	b->inet |= inet;
 	b->expired = (b->expired & ~inet) | expired;

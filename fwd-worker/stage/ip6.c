@@ -3,7 +3,7 @@
  * IPv6: what a router checks before it passes a packet on (RFC 8200), and the hop limit. Extension
  * headers pass untouched. The fixed header must lie in the first segment. A slot's thread.
  *
- * Uses head, len; sets inet6. To route6.
+ * Uses head, len, mine, asked; sets inet6, expired. To route6, receive, nd.
  */
 #include <rte_ether.h>
 #include <rte_ip.h>
@@ -11,22 +11,26 @@
 #include "fwd-worker/stage.h"
 #include "fwd-worker/stage/nd.h"
 
-/* 'len' is without the Ethernet header. */
 static inline struct verdict
-ip6_one(const struct rte_mbuf *m, uint8_t *head, uint32_t len, bool asked, bool *expired)
+ip6_one(const struct burst *b, uint32_t i, uint64_t *questions, uint64_t *expired)
 {
+	const struct rte_mbuf *m = b->m[i];
+	uint8_t *head = b->head[i];
 	struct rte_ipv6_hdr *ip = (struct rte_ipv6_hdr *)(head + RTE_ETHER_HDR_LEN);
+	uint32_t len = b->len[i] - RTE_ETHER_HDR_LEN;
 
 	if (__builtin_expect(m->data_len < RTE_ETHER_HDR_LEN + sizeof(*ip) ||
 				 head[RTE_ETHER_HDR_LEN] >> 4 != 6 ||
 				 rte_be_to_cpu_16(ip->payload_len) + sizeof(*ip) > len,
 			     0))
 		return DROP(BAD_IP_HEADER);
-	if (__builtin_expect(ip->proto == IPPROTO_ICMPV6, 0) && !asked &&
-	    nd_type(m, head) != ND_NONE)
+	if (__builtin_expect(ip->proto == IPPROTO_ICMPV6, 0) && (b->asked >> i & 1) == 0 &&
+	    nd_type(m, head) != ND_NONE) {
+		*questions |= UINT64_C(1) << i;
 		return TO(ND);
+	}
 	if (__builtin_expect(ip->hop_limits <= 1, 0))
-		*expired = true;
+		*expired |= UINT64_C(1) << i;
 	else
 		ip->hop_limits--;
 	return TO(ROUTE6);
@@ -47,17 +51,15 @@ mine_to_receive(struct burst *b, const struct vec *v)
 static inline void
 ip6_all(struct burst *b, const struct vec *v, bool whole)
 {
-	uint64_t inet6 = 0, expired = 0;
+	uint64_t inet6 = 0, questions = 0, expired = 0;
 
 	for (uint32_t k = 0; k < v->n; k++) {
 		uint32_t i = vec_at(v, k, whole);
-		bool low = false;
 
-		b->verdict[i] = ip6_one(b->m[i], b->head[i], b->len[i] - RTE_ETHER_HDR_LEN,
-					(b->asked >> i & 1) != 0, &low);
-		inet6 |= (uint64_t)(b->verdict[i].code != STAGE_ND) << i;
-		expired |= (uint64_t)low << i;
+		b->verdict[i] = ip6_one(b, i, &questions, &expired);
+		inet6 |= UINT64_C(1) << i;
 	}
+	inet6 &= ~questions;
 	b->inet6 |= inet6;
 	b->expired = (b->expired & ~inet6) | expired;
 	if (__builtin_expect((b->mine & inet6) != 0, 0))
