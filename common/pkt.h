@@ -15,7 +15,7 @@
 enum pkt_next { PKT_NEXT_TX, PKT_NEXT_INPUT, PKT_NEXT_STAGE };
 
 /* Bits of 'kind'. */
-enum { PKT_INET = 1, PKT_INET6 = 2, PKT_ENCAPSULATED = 4, PKT_EXPIRED = 8 };
+enum { PKT_INET = 1, PKT_INET6 = 2, PKT_ENCAPSULATED = 4, PKT_EXPIRED = 8, PKT_TUNNELED = 16 };
 
 struct pkt_meta {
 	uint32_t in_vif;
@@ -32,7 +32,8 @@ struct pkt_meta {
 	uint32_t len;
 	uint16_t kind;
 	uint16_t reserved0;
-	uint32_t reserved[6];
+	uint32_t outer_source_be; /* PKT_TUNNELED */
+	uint32_t reserved[5];
 };
 _Static_assert(sizeof(struct pkt_meta) == 64, "pkt_meta: the mbuf's private area");
 

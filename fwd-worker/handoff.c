@@ -34,7 +34,8 @@ family_bits(const struct burst *b, uint32_t i)
 {
 	return (uint16_t)((b->inet >> i & 1) * PKT_INET | (b->inet6 >> i & 1) * PKT_INET6 |
 			  (b->encapsulated >> i & 1) * PKT_ENCAPSULATED |
-			  (b->expired >> i & 1) * PKT_EXPIRED);
+			  (b->expired >> i & 1) * PKT_EXPIRED |
+			  (b->tunneled >> i & 1) * PKT_TUNNELED);
 }
 
 struct verdict
@@ -57,6 +58,7 @@ handoff_give(struct worker *w, const struct burst *b, uint32_t i, uint32_t slot,
 	    .vrf = b->vrf[i],
 	    .label = b->label[i],
 	    .nexthop_id = b->nexthop_id[i],
+	    .outer_source_be = b->outer_source_be[i],
 	    .head = (int32_t)(b->head[i] - rte_pktmbuf_mtod(m, uint8_t *)),
 	    .len = b->len[i],
 	};
@@ -93,6 +95,8 @@ burst_fill(struct worker *w, uint32_t i)
 	b->inet |= (uint64_t)((meta->kind & PKT_INET) != 0) << i;
 	b->inet6 |= (uint64_t)((meta->kind & PKT_INET6) != 0) << i;
 	b->encapsulated |= (uint64_t)((meta->kind & PKT_ENCAPSULATED) != 0) << i;
+	b->tunneled |= (uint64_t)((meta->kind & PKT_TUNNELED) != 0) << i;
+	b->outer_source_be[i] = meta->outer_source_be;
 	b->expired |= (uint64_t)((meta->kind & PKT_EXPIRED) != 0) << i;
 	b->segments += m->nb_segs;
 }
@@ -101,6 +105,7 @@ uint32_t
 handoff_take(struct worker *w, uint32_t from, uint32_t n)
 {
 	const struct pkt_meta *first = pkt_meta(w->hand->rx[from]);
+	const struct vif *in_vif = vif_lookup(w->vifs, first->in_vif);
 	uint32_t len = run_length(w, from, n);
 	struct burst *b = &w->burst;
 	enum stage stage = first->stage < STAGES ? (enum stage)first->stage : STAGE_INPUT;
@@ -113,8 +118,8 @@ handoff_take(struct worker *w, uint32_t from, uint32_t n)
 	b->segments = 0;
 	b->inet = b->inet6 = b->encapsulated = b->flowed = 0;
 	b->tunneled = b->mine = b->asked = b->expired = 0;
-	b->in_flags = 0;
-	b->policy = true;
+	b->in_flags = in_vif != NULL ? in_vif->flags : 0;
+	b->policy = (b->in_flags & VIF_FLAG_POLICY) != 0;
 	for (uint32_t i = 0; i < len; i++)
 		burst_fill(w, i);
 	w->chained |= b->segments != len;

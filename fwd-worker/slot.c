@@ -371,6 +371,8 @@ worker_fill(struct slot_thread *st)
 			  rte_get_tsc_hz());
 	w->n_ports = hs->n_ports < st->ports->n ? hs->n_ports : st->ports->n;
 	w->burst_max = (uint32_t)st->config.conf->burst;
+	w->spread = (uint8_t)st->config.conf->spread;
+	w->spread_slots = (uint8_t)hs->n_slots;
 	w->io_forward = st->config.io_forward;
 	rings_find(w);
 	tap_reader_init(&w->tap_reader, w->hand, w->mbufs);

@@ -165,6 +165,8 @@ struct worker {
 	uint32_t n_ports;
 	uint32_t burst_max;
 	bool io_forward;
+	uint8_t spread;       /* SPREAD_*, conf.h */
+	uint8_t spread_slots; /* slots to spread over */
 
 	/* ports as last seen (ports.h) */
 	struct tx_port *tx;    /* [n_ports] */

@@ -4,7 +4,8 @@
  * (RFC 7510) or VXLAN (RFC 7348) loses its outer headers; its label or VNI leads to the nexthop
  * that decides about what is inside. That nexthop's family says what it is: a frame, whose MACs
  * nobody checks, or an IP packet, which gets 14 bytes of room in front. Headers that lie in several
- * segments are pulled into the first. A slot's thread.
+ * segments are pulled into the first. As the option says, the slot that the inner flow belongs to
+ * goes on with it. A slot's thread.
  *
  * Uses head, len; sets tunneled, outer_source_be, nexthop_id, label, vrf, changes head, len, inet,
  * inet6 and the mbuf. To nexthop, bridge, ip4, ip6.
@@ -14,8 +15,10 @@
 #include <rte_gre.h>
 #include <rte_udp.h>
 
+#include "common/conf.h"
 #include "common/number.h"
 #include "common/offload.h"
+#include "fwd-worker/handoff.h"
 #include "fwd-worker/mss.h"
 #include "fwd-worker/pull.h"
 #include "fwd-worker/stage.h"
@@ -40,6 +43,7 @@ struct outer {
 	uint32_t number; /* label or VNI */
 	uint8_t ttl;     /* of MPLS */
 	bool vxlan;
+	bool gre;
 	bool broken;
 	enum drop why;
 };
@@ -106,6 +110,7 @@ gre_parse(struct outer *o, const uint8_t *head, uint32_t end)
 	o->len += (uint32_t)sizeof(struct rte_gre_hdr);
 	o->len += (flags >> 16 & GRE_CHECKSUM) != 0 ? 4 : 0;
 	o->len += (flags >> 16 & GRE_KEY) != 0 ? 4 : 0;
+	o->gre = true;
 	mpls_parse(o, head, end);
 }
 
@@ -321,6 +326,45 @@ decap_one(struct worker *w, struct burst *b, uint32_t i, const struct outer *o, 
 	return packet_out(b, i, o, nh, mtu);
 }
 
+/* --- to whom ---------------------------------------------------------------------------------- */
+
+static inline bool
+is_spread(const struct worker *w, const struct outer *o)
+{
+	return w->spread == SPREAD_TUNNELS || (w->spread == SPREAD_GRE && o->gre);
+}
+
+/*
+ * The slot of the inner flow gets the packet where it is now; so all of a flow go one way, in their
+ * order. What another slot gave us stays.
+ */
+static struct verdict
+spread_one(struct worker *w, struct burst *b, uint32_t i)
+{
+	enum stage next = (enum stage)b->verdict[i].code;
+	uint8_t *head = b->head[i];
+	uint32_t len = b->m[i]->data_len, slot;
+	struct flow_view flow = {.family = FLOW_ETHER, .head = head};
+
+	if (next == STAGE_IP4 || next == STAGE_IP6 || ((b->inet | b->inet6) >> i & 1) != 0)
+		flow_view_ip(&flow, head + RTE_ETHER_HDR_LEN, len - RTE_ETHER_HDR_LEN);
+	else
+		flow_view_frame(&flow, head, len);
+	slot = (uint32_t)((uint64_t)flow_hash(&flow) * w->spread_slots >> 32);
+	return slot == w->slot_index ? b->verdict[i] : handoff_give(w, b, i, slot, next);
+}
+
+static void
+spread(struct worker *w, struct burst *b, const struct vec *v, const struct outer *outer)
+{
+	for (uint32_t k = 0; k < v->n; k++) {
+		uint32_t i = v->i[k];
+
+		if (is_spread(w, &outer[k]) && !verdict_is_drop(b->verdict[i]))
+			b->verdict[i] = spread_one(w, b, i);
+	}
+}
+
 /* Both tables' lookups, each for the packets that need it; bit k of the result: found. */
 static uint64_t
 numbers_lookup(const struct worker *w, const struct outer *o, uint32_t n, uint64_t *value)
@@ -372,4 +416,6 @@ stage_decap(struct worker *w, struct burst *b, const struct vec *v)
 			b->verdict[i] =
 			    decap_one(w, b, i, &outer[k], bridge_value_nexthop(value[k]), mtu);
 	}
+	if (w->spread != SPREAD_OFF && w->spread_slots > 1 && !w->from_ring)
+		spread(w, b, v, outer);
 }

@@ -16,7 +16,9 @@
 #include <cmocka.h>
 
 #include <rte_common.h>
+#include <rte_ring.h>
 
+#include "common/conf.h"
 #include "tests/packet/rig.h"
 
 enum {
@@ -925,6 +927,130 @@ packets_for_other_addresses_are_routed_on(void **state)
 	assert_int_equal(take(3)->len, len);
 }
 
+/* --- spread over slots ------------------------------------------------------------------------ */
+
+static struct worker *
+spreading(uint8_t what)
+{
+	struct worker *w = rig_worker();
+
+	w->spread = what;
+	w->spread_slots = 2;
+	return w;
+}
+
+/* The other slot runs what it was given: the same worker, by its number and rings. */
+static uint32_t
+other_slot_runs(struct worker *w)
+{
+	struct rte_ring *ours = rig_ring_from_peer(), *theirs = rig_ring_to_peer();
+	struct rte_mbuf *m;
+	uint32_t n = 0;
+
+	for (; rte_ring_sc_dequeue(theirs, (void **)&m) == 0; n++)
+		assert_int_equal(rte_ring_sp_enqueue(ours, m), 0);
+	w->slot_index = RIG_PEER_SLOT;
+	rig_run();
+	w->slot_index = 0;
+	return n;
+}
+
+static void
+packets_out_of_gre_go_to_the_slot_of_their_flow_in_order(void **state)
+{
+	enum { PACKETS = 40, ROUTED_FLOWS = 20 };
+	struct nexthop nh = {
+	    .id = 40, .type = NEXTHOP_VRF_TRANSLATE, .family = NEXTHOP_FAMILY_INET, .vrf = 9};
+	struct worker *w = spreading(SPREAD_GRE);
+	uint32_t own, given, seen[ROUTED_FLOWS] = {0};
+	uint8_t frame[256], inside[128];
+
+	(void)state;
+	rig_nexthop(&nh);
+	rig_label(LABEL, 40);
+	rig_rewrite(21, NEXTHOP_FAMILY_INET, 2, TO_2_INET, ETHER);
+	rig_route(9, "10.2.0.0", 16, 21);
+	for (uint32_t k = 0; k < PACKETS; k++) {
+		uint32_t inner = ip4_packet(inside, "10.2.0.1", (uint16_t)(k % ROUTED_FLOWS), k);
+
+		rig_put_bytes(
+		    UPLINK, frame,
+		    outer_frame(frame, TUNNEL_MPLS_GRE, "192.0.2.2", LABEL, 64, inside, inner));
+	}
+	rig_run();
+	own = rig_count(2);
+	given = other_slot_runs(w);
+	assert_int_equal(own + given, PACKETS);
+	assert_in_range(own, PACKETS / 5, PACKETS * 4 / 5);
+	assert_int_equal(rig_count(2), PACKETS);
+	assert_int_equal(rig_counters(UPLINK)->rx_packets, PACKETS);
+	for (uint32_t k = 0; k < PACKETS; k++) {
+		const struct rig_frame *f = take(2);
+		uint32_t flow = get16(f->bytes + ETHER + IP4);
+		uint32_t number = f->len - ETHER - IP4 - UDP;
+
+		assert_int_equal(f->bytes[ETHER + 8], 63);
+		assert_int_equal(number % ROUTED_FLOWS, flow);
+		assert_true(seen[flow] == 0 || number > seen[flow] - 1);
+		seen[flow] = number + 1;
+	}
+	w->spread = SPREAD_OFF;
+}
+
+static void
+what_is_not_to_be_spread_stays(void **state)
+{
+	static const uint8_t given[][2] = {
+	    [SPREAD_OFF] = {0, 0}, [SPREAD_GRE] = {1, 0}, [SPREAD_TUNNELS] = {1, 1}};
+	uint8_t frame[256], inside[128];
+
+	(void)state;
+	rig_label(LABEL, 12);
+	for (uint8_t what = SPREAD_OFF; what <= SPREAD_TUNNELS; what++)
+		for (uint32_t udp = 0; udp <= 1; udp++) {
+			struct worker *w = spreading(what);
+
+			for (uint32_t flow = 0; flow < 30; flow++) {
+				uint32_t inner =
+				    frame4(inside, TO_2, "10.2.0.1", (uint16_t)flow, 0);
+
+				rig_put_bytes(UPLINK, frame,
+					      outer_frame(frame,
+							  udp ? TUNNEL_MPLS_UDP : TUNNEL_MPLS_GRE,
+							  "192.0.2.2", LABEL, 64, inside, inner));
+			}
+			rig_run();
+			assert_int_equal(other_slot_runs(w) > 0, given[what][udp]);
+			for (uint32_t flow = 0; flow < 30; flow++)
+				take(2);
+			w->spread = SPREAD_OFF;
+		}
+}
+
+/* What a packet is known by must travel with it: split horizon and loops. */
+static void
+a_packet_of_another_slot_still_came_out_of_its_tunnel(void **state)
+{
+	struct worker *w = spreading(SPREAD_TUNNELS);
+	uint8_t frame[256], inside[128];
+
+	(void)state;
+	rig_tunnel(50, TUNNEL_VXLAN, UPLINK, "192.0.2.2", 0);
+	rig_ecmp(40, NEXTHOP_FAMILY_BRIDGE, 1, (uint32_t[]){50}, (uint32_t[]){VNI});
+	rig_label(LABEL, 40);
+	for (uint32_t flow = 0; flow < 30; flow++) {
+		uint32_t inner = frame4(inside, TO_2, "10.2.0.1", (uint16_t)flow, 0);
+
+		rig_put_bytes(
+		    UPLINK, frame,
+		    outer_frame(frame, TUNNEL_MPLS_UDP, "192.0.2.2", LABEL, 64, inside, inner));
+	}
+	rig_run();
+	assert_true(other_slot_runs(w) > 0);
+	expect_drop_at_uplink(DROP_TUNNEL_LOOP, 30);
+	w->spread = SPREAD_OFF;
+}
+
 /* --- TCP's MSS -------------------------------------------------------------------------------- */
 
 /* A SYN with NOPs in front of its MSS, so that it may stand at an odd place. */
@@ -1227,6 +1353,9 @@ tunnel_cases_run(void)
 	    TEST(what_is_wrong_outside_is_counted_by_reason),
 	    TEST(headers_in_several_segments_are_found),
 	    TEST(packets_for_other_addresses_are_routed_on),
+	    TEST(packets_out_of_gre_go_to_the_slot_of_their_flow_in_order),
+	    TEST(what_is_not_to_be_spread_stays),
+	    TEST(a_packet_of_another_slot_still_came_out_of_its_tunnel),
 	    TEST(the_mss_of_a_syn_is_brought_down_to_the_tunnel),
 	    TEST(options_that_lie_about_their_lengths_harm_nothing),
 	    TEST(only_flows_of_a_member_that_left_move),
