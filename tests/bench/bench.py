@@ -436,6 +436,78 @@ class OursFlows(OursCounting):
         self.router.vrctl("vif set id=1 flags=policy")
 
 
+UNDERLAY = bytes((192, 0, 2, 1)), bytes((192, 0, 2, 2))
+LABEL = 1234
+
+
+def outer(kind, inner, to, ttl=64, source_port=50000):
+    """What stands before 'inner' in a tunnel of this kind, to the router or, 'to' its peer, from it."""
+    shim = struct.pack("!II", 8 << 24, LABEL << 8) if kind == "vxlan" else struct.pack("!I", LABEL << 12 | 256 | ttl)
+    port = 4789 if kind == "vxlan" else 6635
+    udp = struct.pack("!HHHH", source_port, port, 8 + len(shim) + len(inner), 0)
+    source, destination = UNDERLAY if to != ROUTER else UNDERLAY[::-1]
+    ip = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(udp + shim + inner), 0, 0, 64, 17, 0, source, destination)
+    ip = ip[:10] + struct.pack("!H", checksum(ip)) + ip[12:]
+    macs = bytes.fromhex((to + (ROUTER if to != ROUTER else GUEST_A)).replace(":", ""))
+    return macs + b"\x08\x00" + ip + udp + shim
+
+
+class OursEncap(OursCounting):
+    """Frames into VXLAN, or routed packets into MPLSoUDP."""
+
+    def __init__(self, bench, kind):
+        self.kind, self.routed = kind, kind != "vxlan"
+        super().__init__(bench, dst=ROUTER if self.routed else GUEST_B)
+
+    def ip_sent(self):
+        return 46 if self.routed else 64
+
+    def ip4_headers(self):
+        return [14, self.ip_sent()]
+
+    def varies(self):
+        return super().varies() | {18, 19, 24, 25, 34, 35}
+
+    def start(self):
+        super().start()
+        r = self.router
+        r.vrctl(
+            f"nexthop add id=100 type=tunnel vif=2 rewrite={GUEST_B}:{ROUTER}:0800 tunnel.kind={self.kind} "
+            "tunnel.source=192.0.2.1 tunnel.destination=192.0.2.2"
+        )
+        r.vrctl(f"bridge add vrf=1 mac={GUEST_B} nexthop=100 label={LABEL}")
+        r.vrctl(f"route add vrf=1 prefix=10.0.0.0/8 nexthop=100 label={LABEL}")
+
+    def wanted(self, length):
+        inner = frame(60, self.dst, self.src, ttl=63 if self.routed else 64)
+        inner = inner[14:] if self.routed else inner
+        return outer(self.kind, inner, GUEST_B, ttl=63) + inner
+
+
+class OursDecap(OursCounting):
+    """Frames out of VXLAN, or packets out of MPLSoUDP; both to a guest."""
+
+    def __init__(self, bench, kind):
+        self.kind = kind
+        super().__init__(bench)
+
+    def given(self):
+        inner = frame(60)
+        inner = inner if self.kind == "vxlan" else inner[14:]
+        return outer(self.kind, inner, ROUTER) + inner
+
+    def ip_given(self):
+        return 64 if self.kind == "vxlan" else 46
+
+    def start(self):
+        super().start()
+        r = self.router
+        r.vrctl("vif add id=1 name=bench1 type=physical ip=192.0.2.1 device.name=bench1")
+        r.vrctl(f"nexthop add id=100 type=encap family=inet vif=2 rewrite={GUEST_B}:{GUEST_A}:0800")
+        r.vrctl(f"vni add vni={LABEL} nexthop=2")
+        r.vrctl(f"label add label={LABEL} nexthop=100")
+
+
 CASES = {
     "testpmd:io": lambda bench: Testpmd(bench, "io"),
     "testpmd:mac": lambda bench: Testpmd(bench, "mac", dst=TESTPMD_PEER, src=SINK_MAC),
@@ -447,6 +519,10 @@ CASES = {
     "l3-1m": OursRoutingMillion,
     "l3-imix": lambda bench: OursRouting(bench, imix=True),
     "l3-v6": lambda bench: OursRouting(bench, inet6=True),
+    "vxlan-encap": lambda bench: OursEncap(bench, "vxlan"),
+    "vxlan-decap": lambda bench: OursDecap(bench, "vxlan"),
+    "mplsoudp-encap": lambda bench: OursEncap(bench, "mpls-udp"),
+    "mplsoudp-decap": lambda bench: OursDecap(bench, "mpls-udp"),
     "flow-1": lambda bench: OursFlows(bench, 1),
     "flow-10k": lambda bench: OursFlows(bench, 10_000),
     "flow-100k": lambda bench: OursFlows(bench, 100_000),
