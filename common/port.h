@@ -28,7 +28,7 @@ enum port_flag {
 	    1,           /* the agent listens at the socket; else it connects to the guest's */
 	PORT_MOVING = 4, /* VHOST: no agent serves it now; the primary writes */
 	PORT_MEMBER = 2, /* of a bond, which is the port to use; the primary writes */
-	PORT_HOST = 4,   /* TAP: the host's own end, so the interface has the port's MAC */
+	PORT_HOST = 8,   /* TAP: the host's own end, so the interface has the port's MAC */
 };
 
 /* Shared (region), the primary writes. */
