@@ -252,13 +252,12 @@ flags_settle(struct rte_mbuf *m)
 }
 
 static inline struct verdict
-frame_out(struct worker *w, struct burst *b, uint32_t i, const struct outer *o,
-	  const struct nexthop *nh, uint32_t mtu)
+frame_out(struct burst *b, uint32_t i, const struct outer *o, const struct nexthop *nh,
+	  uint32_t mtu)
 {
 	uint32_t len = o->len;
 	struct flow_view flow;
 
-	(void)w;
 	if (!o->vxlan && NEXTHOP_HAS(nh, CONTROL_WORD)) {
 		if (b->m[i]->data_len < len + SHIM_LEN || read32(b->head[i] + len) != 0)
 			return DROP(BAD_TUNNEL_HEADER);
@@ -322,7 +321,7 @@ decap_one(struct worker *w, struct burst *b, uint32_t i, const struct outer *o, 
 	if (!flags_settle(b->m[i]))
 		return DROP(BAD_OFFLOAD);
 	if (nh->type == NEXTHOP_TUNNEL || nh->family == NEXTHOP_FAMILY_BRIDGE)
-		return frame_out(w, b, i, o, nh, mtu);
+		return frame_out(b, i, o, nh, mtu);
 	return packet_out(b, i, o, nh, mtu);
 }
 
