@@ -13,6 +13,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 #include <rte_mbuf.h>
 
@@ -39,6 +40,43 @@ enum { PARSE_IPV4 = 4, PARSE_IPV6 = 6 };
  * claims to be.
  */
 void parse_packet(const struct rte_mbuf *m, uint32_t at, int version, struct parsed *p);
+
+/*
+ * The same for most packets: whole TCP and UDP in one segment, behind an IPv4 header without
+ * options, to one receiver. 'len' bytes from the IP header on are in the first segment. False, and
+ * nothing said, for all others.
+ */
+static inline bool
+parse_plain(const uint8_t *ip, uint32_t len, struct parsed *p)
+{
+	enum { IP = 20, TCP = 20, UDP = 8, FLAGS_AT = IP + 13 };
+	uint16_t total_be, fragment_be;
+	uint32_t least;
+
+	if (__builtin_expect(len < IP + UDP || ip[0] != 0x45 || ip[16] >= 0xe0, 0))
+		return false;
+	memcpy(&total_be, ip + 2, sizeof(total_be));
+	memcpy(&fragment_be, ip + 6, sizeof(fragment_be));
+	if (ip[9] == 6)
+		least = IP + TCP;
+	else if (ip[9] == 17)
+		least = IP + UDP;
+	else
+		return false;
+	if (__builtin_expect(__builtin_bswap16(total_be) > len ||
+				 __builtin_bswap16(total_be) < least ||
+				 (__builtin_bswap16(fragment_be) & 0x3fff) != 0,
+			     0))
+		return false;
+	flow_key_set_ipv4(p->key.source, ip + 12);
+	flow_key_set_ipv4(p->key.destination, ip + 16);
+	memcpy(&p->key.source_port_be, ip + IP, 2);
+	memcpy(&p->key.destination_port_be, ip + IP + 2, 2);
+	p->key.nexthop_protocol = ip[9];
+	p->kind = PARSE_FLOW;
+	p->tcp = ip[9] == 6 ? ip[FLAGS_AT] : 0;
+	return true;
+}
 
 /* The key of what comes back; its nexthop is the caller's to set. */
 void parse_reverse(const struct flow_key *key, struct flow_key *reverse);

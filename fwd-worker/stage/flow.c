@@ -97,9 +97,15 @@ parse_at(const struct burst *b, uint32_t i, struct parsed *p)
 	int version = version_at(b, i);
 	int64_t head = b->head[i] - rte_pktmbuf_mtod(b->m[i], uint8_t *);
 
+	int64_t in_first = (int64_t)b->m[i]->data_len - head - RTE_ETHER_HDR_LEN;
+
+	if (__builtin_expect(version == PARSE_IPV4 && in_first > 0 &&
+				 parse_plain(b->head[i] + RTE_ETHER_HDR_LEN, (uint32_t)in_first, p),
+			     1))
+		return;
 	p->kind = PARSE_NONE;
 	p->tcp = 0;
-	if (__builtin_expect(version != 0, 1))
+	if (version != 0)
 		parse_packet(b->m[i], (uint32_t)(head + RTE_ETHER_HDR_LEN), version, p);
 }
 
