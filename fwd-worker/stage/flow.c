@@ -306,6 +306,16 @@ flowless(const struct worker *w, const struct burst *b, uint32_t i, enum parse_k
 		   : DROP(FRAGMENT);
 }
 
+/* Word by word: see parse_plain(). */
+static inline void
+key_copy(struct flow_key *to, const struct flow_key *from, uint32_t nexthop)
+{
+	for (int i = 0; i < 4; i++)
+		__atomic_store_n(&to->word[i], __atomic_load_n(&from->word[i], __ATOMIC_RELAXED),
+				 __ATOMIC_RELAXED);
+	__atomic_store_n(&to->word[4], from->word[4] | (uint64_t)nexthop << 40, __ATOMIC_RELAXED);
+}
+
 /* Sorts out who has a flow; the others' verdicts are said. */
 static inline void
 keys_of(struct worker *w, struct burst *b, const struct vec *v, const struct now *now,
@@ -326,8 +336,7 @@ keys_of(struct worker *w, struct burst *b, const struct vec *v, const struct now
 			b->verdict[i] = DROP(FLOW_WITHOUT_NEXTHOP);
 			continue;
 		}
-		p->key.nexthop_protocol |= nexthop << 8;
-		l->key[l->n] = p->key;
+		key_copy(&l->key[l->n], &p->key, nexthop);
 		l->i[l->n++] = (uint8_t)i;
 	}
 }
