@@ -50,8 +50,8 @@ rate(const struct vrctl *v, const struct field *field, const ProtobufCMessage *m
 {
 	uint64_t key = fields_identity(m) * 31 + field->f->id;
 
-	if (field->outer != NULL)
-		key = key * 31 + field->outer->id;
+	for (unsigned int i = 0; field->outer[i] != NULL; i++)
+		key = key * 31 + field->outer[i]->id;
 	return sampler_rate(v->sampler, key, field_count(field, m));
 }
 

@@ -9,36 +9,36 @@
 
 #include "ctl/cli/message.h"
 
+/* A field, or those of its sub-message; 'in' is what it is in itself, 'depth' deep. */
 static void
-field_add(struct fields *fields, const ProtobufCFieldDescriptor *outer,
+field_add(struct fields *fields, const struct field *in, unsigned int depth,
 	  const ProtobufCFieldDescriptor *f)
 {
-	struct field *field = &fields->list[fields->n];
+	const ProtobufCMessageDescriptor *sub = f->descriptor;
+	struct field field = *in;
+	size_t at = strlen(field.path);
 
-	if (fields->n == FIELDS_MAX)
+	snprintf(field.path + at, sizeof(field.path) - at, "%s%s", depth > 0 ? "." : "", f->name);
+	if (f->type != PROTOBUF_C_TYPE_MESSAGE || f->label == PROTOBUF_C_LABEL_REPEATED ||
+	    depth == FIELD_DEPTH) {
+		field.f = f;
+		if (fields->n < FIELDS_MAX)
+			fields->list[fields->n++] = field;
 		return;
-	fields->n++;
-	field->outer = outer;
-	field->f = f;
-	snprintf(field->path, sizeof(field->path), "%s%s%s", outer != NULL ? outer->name : "",
-		 outer != NULL ? "." : "", f->name);
+	}
+	field.outer[depth] = f;
+	for (unsigned int i = 0; i < sub->n_fields; i++)
+		field_add(fields, &field, depth + 1, &sub->fields[i]);
 }
 
 void
 fields_of(const ProtobufCMessageDescriptor *d, struct fields *out)
 {
-	out->n = 0;
-	for (unsigned int i = 0; i < d->n_fields; i++) {
-		const ProtobufCFieldDescriptor *f = &d->fields[i];
-		const ProtobufCMessageDescriptor *sub = f->descriptor;
+	const struct field top = {0};
 
-		if (f->type != PROTOBUF_C_TYPE_MESSAGE || f->label == PROTOBUF_C_LABEL_REPEATED) {
-			field_add(out, NULL, f);
-			continue;
-		}
-		for (unsigned int j = 0; j < sub->n_fields; j++)
-			field_add(out, f, &sub->fields[j]);
-	}
+	out->n = 0;
+	for (unsigned int i = 0; i < d->n_fields; i++)
+		field_add(out, &top, 0, &d->fields[i]);
 }
 
 void
@@ -99,10 +99,20 @@ fields_find(const struct fields *fields, const char *name)
 	return found;
 }
 
+const ProtobufCMessageDescriptor *
+field_holder_type(const struct field *field, const ProtobufCMessageDescriptor *d)
+{
+	for (unsigned int i = 0; field->outer[i] != NULL; i++)
+		d = field->outer[i]->descriptor;
+	return d;
+}
+
 const ProtobufCMessage *
 field_holder(const struct field *field, const ProtobufCMessage *m)
 {
-	return field->outer != NULL ? message_sub(m, field->outer) : m;
+	for (unsigned int i = 0; field->outer[i] != NULL && m != NULL; i++)
+		m = message_sub(m, field->outer[i]);
+	return m;
 }
 
 char *

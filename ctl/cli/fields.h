@@ -12,10 +12,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { FIELDS_MAX = 128, FIELD_PATH_LEN = 96 };
+enum { FIELDS_MAX = 128, FIELD_PATH_LEN = 96, FIELD_DEPTH = 2 };
 
 struct field {
-	const ProtobufCFieldDescriptor *outer; /* NULL: a field of the message itself */
+	/* Sub-messages it is in, the outermost first; NULL after the last. */
+	const ProtobufCFieldDescriptor *outer[FIELD_DEPTH + 1];
 	const ProtobufCFieldDescriptor *f;
 	char path[FIELD_PATH_LEN];
 };
@@ -35,7 +36,9 @@ void fields_choose(const char *kind, struct fields *fields);
  */
 const struct field *fields_find(const struct fields *fields, const char *name);
 
-/* The message that holds the field; NULL when it is absent. */
+/* The message that holds the field, NULL when it is absent; and of what type it is. */
+const ProtobufCMessageDescriptor *field_holder_type(const struct field *field,
+						    const ProtobufCMessageDescriptor *d);
 const ProtobufCMessage *field_holder(const struct field *field, const ProtobufCMessage *m);
 /* As a person reads it, "-" for nothing; the caller frees it. NULL when out of memory. */
 char *field_text(const struct field *field, const ProtobufCMessage *m, uint64_t now_ms);

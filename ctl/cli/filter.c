@@ -108,7 +108,7 @@ parse_wanted(struct condition *c, const ProtobufCMessageDescriptor *d, const cha
 		    why, "where: %s: nothing is neither more nor less; use = or !=", c->field.path);
 	if (c->nothing)
 		return 0;
-	c->want = message_create(c->field.outer != NULL ? c->field.outer->descriptor : d);
+	c->want = message_create(field_holder_type(&c->field, d));
 	if (c->want == NULL)
 		return -ENOMEM;
 	if (message_set(c->want, f->name, text, &fault) < 0)

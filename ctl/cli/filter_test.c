@@ -114,6 +114,25 @@ one_of_several_values_is_enough(void **state)
 	assert_false(matches(&nexthop.base, "members=-", NULL));
 }
 
+static void
+a_field_may_be_two_messages_deep(void **state)
+{
+	Vrouter__Flow__Direction reverse = VROUTER__FLOW__DIRECTION__INIT;
+	Vrouter__Flow__State s = VROUTER__FLOW__STATE__INIT;
+	Vrouter__Flow flow = VROUTER__FLOW__INIT;
+
+	(void)state;
+	assert_false(matches(&flow.base, "reverse.packets>4", NULL));
+	flow.state = &s;
+	assert_false(matches(&flow.base, "reverse.packets>4", NULL));
+	s.reverse = &reverse;
+	reverse.packets = 5;
+	reverse.action = VROUTER__FLOW__ACTION__DROP;
+	assert_true(matches(&flow.base, "reverse.packets>4", "state.reverse.action=drop"));
+	assert_false(matches(&flow.base, "reverse.packets>5", NULL));
+	assert_false(matches(&flow.base, "forward.packets>=0", NULL));
+}
+
 /* Objects get fields and values in time, at the end of what is listed. */
 static void
 assert_begins(const char *text, const char *beginning)
@@ -200,6 +219,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(conditions_choose_by_every_field),
 	    cmocka_unit_test(one_of_several_values_is_enough),
+	    cmocka_unit_test(a_field_may_be_two_messages_deep),
 	    cmocka_unit_test(wrong_conditions_are_named),
 	    cmocka_unit_test(a_broken_pattern_is_refused),
 	    cmocka_unit_test(a_rate_needs_two_looks_at_the_same_counter),
