@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Flows by local policy: what only state admits, what is denied, and what deaths leave of them."""
 
+import os
 import subprocess
 import sys
 import time
@@ -131,6 +132,33 @@ def a_flow_is_read_filtered_and_ended(t):
     r.vrctl(f"flow del {key}")
     r.vrctl(f"flow del {key}", expect=1)
     assert not r.ask(f"flow list protocol={TCP} destination_port=7100")
+
+
+@test
+def rules_are_dumped_applied_refused_and_reset(t):
+    r, a, b = t.pair()
+    rule = "vif=2 priority=7 direction=ingress action=deny protocol=6 destination_ports=80,90"
+    rule += " source_prefix=10.0.0.0/8"
+    r.vrctl(f"rule add {rule}")
+    text = r.vrctl("dump")
+    assert "10.0.0.0/8" in text and "80" in text, text
+    r.vrctl("rule del vif=2 priority=7")
+    r.vrctl("rule get vif=2 priority=7", expect=1)
+    file = os.path.join(t.lab.dir, "all.conf")
+    with open(file, "w") as f:
+        f.write(text)
+    r.vrctl(f"apply {file}")
+    found = r.ask("rule get vif=2 priority=7")[0]
+    assert found["destination_ports"] == [80, 90] and found["source_prefix"] == "10.0.0.0/8", found
+    for wrong, word in (
+        ("direction=ingress", "action is missing"),
+        ("direction=ingress action=deny destination_ports=90,80", "above the last"),
+        ("direction=ingress action=deny protocol=300", "above 255"),
+        ("action=deny source_prefix=10.0.0.0/8 destination_prefix=fd00::/8 direction=egress", "no packet"),
+    ):
+        assert word in r.vrctl(f"rule add vif=2 priority=8 {wrong}", expect=1), wrong
+    r.vrctl("reset set tables=yes")
+    assert not r.ask("rule list")
 
 
 @test
