@@ -34,6 +34,7 @@
 
 #include <rte_cycles.h>
 #include <rte_mbuf.h>
+#include <rte_prefetch.h>
 #include <rte_vhost.h>
 
 #include "common/conf.h"
@@ -210,8 +211,8 @@ queue_for(const struct device *d, uint32_t slot)
 {
 	uint32_t ready = __atomic_load_n(&d->rx_ready, __ATOMIC_ACQUIRE), skip;
 
-	if (ready == 0)
-		return UINT16_MAX;
+	if ((ready & (ready - 1)) == 0)
+		return ready == 0 ? UINT16_MAX : (uint16_t)(2 * __builtin_ctz(ready));
 	for (skip = slot % (uint32_t)__builtin_popcount(ready); skip > 0; skip--)
 		ready &= ready - 1;
 	return (uint16_t)(2 * __builtin_ctz(ready));
@@ -241,26 +242,59 @@ group_of(struct pump *pu, struct guest *g, const struct device *d, uint32_t slot
 }
 _Static_assert((int)BURST_MAX <= (int)HAND_GROUPS_MAX, "group_of: one group for each packet");
 
-static void
-sort_one(struct pump *pu, const struct guest_list *l, struct rte_mbuf *m, uint32_t slot)
-{
-	const struct pkt_meta *meta = pkt_meta(m);
-	struct guest *g = meta->next == PKT_NEXT_TX && meta->out_port < l->n_ports
-			      ? l->by_port[meta->out_port]
-			      : NULL;
-	const struct device *d = g == NULL ? NULL : __atomic_load_n(&g->device, __ATOMIC_ACQUIRE);
-	struct hand_group *group;
+/* Whom packets of a burst lead to, as long as they lead to one guest. */
+struct lead {
+	const struct device *device; /* NULL: nobody is there */
+	struct hand_group *group;    /* NULL: none leads anywhere yet */
+	uint32_t port;
+};
 
-	if (d == NULL) {
-		refuse(pu, m, DROP_VIF_WITHOUT_PORT);
-		return;
+static struct lead
+lead_to(struct pump *pu, const struct guest_list *l, uint32_t port, uint32_t slot)
+{
+	struct guest *g = port < l->n_ports ? l->by_port[port] : NULL;
+	struct lead to = {.port = port};
+
+	if (g != NULL)
+		to.device = __atomic_load_n(&g->device, __ATOMIC_ACQUIRE);
+	if (to.device != NULL)
+		to.group = group_of(pu, g, to.device, slot);
+	return to;
+}
+
+/*
+ * rx[0..n) into groups. What the worker wrote comes from its core's cache, so all of a burst is
+ * asked for before the first is looked at. Returns whether there are packets of several segments.
+ */
+static bool
+sort_burst(struct pump *pu, const struct guest_list *l, uint32_t slot, uint32_t n)
+{
+	struct rte_mbuf *const *rx = pu->hand->rx;
+	struct lead to = {.port = UINT32_MAX};
+	uint32_t segs = 0;
+
+	for (uint32_t i = 0; i < n; i++) {
+		rte_prefetch0(pkt_meta(rx[i]));
+		rte_prefetch0(rx[i]);
 	}
-	if (offloads_fit(d, m) < 0) {
-		refuse(pu, m, DROP_MTU);
-		return;
+	for (uint32_t i = 0; i < n; i++) {
+		struct rte_mbuf *m = rx[i];
+		const struct pkt_meta *meta = pkt_meta(m);
+		uint32_t port = meta->next == PKT_NEXT_TX ? meta->out_port : UINT32_MAX - 1;
+
+		rte_prefetch0(rte_pktmbuf_mtod(m, void *));
+		segs |= m->nb_segs;
+		if (port != to.port)
+			to = lead_to(pu, l, port, slot);
+		if (__builtin_expect(to.device == NULL, 0))
+			refuse(pu, m, DROP_VIF_WITHOUT_PORT);
+		else if (__builtin_expect((m->ol_flags & OFFLOAD_WISHES) != 0, 0) &&
+			 offloads_fit(to.device, m) < 0)
+			refuse(pu, m, DROP_MTU);
+		else
+			to.group->m[to.group->n++] = m;
 	}
-	group = group_of(pu, g, d, slot);
-	group->m[group->n++] = m;
+	return segs > 1;
 }
 
 /* rte_vhost takes some 32 at a time. */
@@ -292,7 +326,7 @@ poll_slot(struct pump *pu, const struct guest_list *l, uint16_t slot)
 {
 	struct rte_ring *ring = handshake_ring(pu->hs, slot, pu->hand_id);
 	struct hand *h = pu->hand;
-	bool chained = false;
+	bool chained;
 	uint32_t n;
 
 	if (rte_ring_empty(ring))
@@ -303,10 +337,7 @@ poll_slot(struct pump *pu, const struct guest_list *l, uint16_t slot)
 	FAULT_POINT("slot-dequeued");
 	hand_run(h, (uint16_t)n);
 	FAULT_POINT("slot-run");
-	for (uint32_t i = 0; i < n; i++) {
-		chained |= h->rx[i]->nb_segs > 1;
-		sort_one(pu, l, h->rx[i], slot);
-	}
+	chained = sort_burst(pu, l, slot, n);
 	if (chained)
 		hand_flatten(h);
 	FAULT_POINT("slot-sorted");

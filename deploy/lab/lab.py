@@ -416,9 +416,13 @@ class Guest:
 
     def take(self, tap, mac_address, ip_address):
         """Moves the tap in here and gives it its addresses."""
-        self.tap, self.mac, self.address = tap, mac_address, ip_address
         until(lambda: os.path.exists(f"/sys/class/net/{tap}"), 5, f"the tap {tap} is there")
         self.ip("link", "set", tap, "netns", self.netns)
+        self.have(tap, mac_address, ip_address)
+
+    def have(self, tap, mac_address, ip_address):
+        """Gives the tap, which is in here, its addresses."""
+        self.tap, self.mac, self.address = tap, mac_address, ip_address
         # Not a word that nobody asked for, so that counters can be compared.
         self.shell("echo 1 >/proc/sys/net/ipv6/conf/all/disable_ipv6", check=False)
         self.ip("-n", self.netns, "link", "set", tap, "address", mac_address, "up")

@@ -37,6 +37,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "..", "deploy", "lab"))
 
 from control import Client, batches, full_table  # noqa: E402
+import guests  # noqa: E402
 from lab import Lab, LabError, Router, text_of, until  # noqa: E402
 
 WARM_UP = 1.0
@@ -527,6 +528,8 @@ CASES = {
     "flow-10k": lambda bench: OursFlows(bench, 10_000),
     "flow-100k": lambda bench: OursFlows(bench, 100_000),
     "flow-1m": lambda bench: OursFlows(bench, 1_000_000),
+    "vhost-64": guests.measure,
+    "vhost-imix": guests.measure,
 }
 REFERENCE = "testpmd:io"
 
@@ -535,6 +538,8 @@ REFERENCE = "testpmd:io"
 
 
 def measure(bench, name):
+    if CASES[name] is guests.measure:
+        return guests.measure(bench, name)
     dataplane = CASES[name](bench)
     try:
         dataplane.start()
@@ -642,6 +647,12 @@ class Bench:
                 f"{line['tsc_cycles_per_packet']:>9.1f}{line['on_cpu_fraction']:>9.3f}{ratio:>15}"
             )
         print("\ncycles: TSC cycles of CPU time per packet, source and sink included")
+        for line in lines:
+            if "tsc_cycles_of_cpu_time" in line:
+                print(
+                    f"{line['name']}: agent {line['agent_quartiles'][1]} and worker {line['slot_quartiles'][1]} in loops "
+                    f"that moved packets; of CPU time {line['tsc_cycles_of_cpu_time']}"
+                )
 
 
 def median(lines):

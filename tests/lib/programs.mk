@@ -8,20 +8,26 @@ include Makefile
 
 GUESTS := $(O)/bin/vhost-guests
 HEAP := $(O)/bin/vr-heap
+LOAD := $(O)/bin/vhost-load
 OBJS_guests := $(call objs,tests/lib/vhost_guests.c tests/lib/vhost_front.c tests/lib/vhost_liar.c)
 OBJS_heap := $(call objs,tests/lib/shared_heap.c)
+OBJS_load := $(call objs,tests/lib/vhost_load.c tests/lib/vhost_front.c)
 
 $(GUESTS): $(OBJS_guests) $(LINKFLAGS)
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(LDFLAGS_ALL) $(LDFLAGS) -o $@ $(OBJS_guests)
 
-$(HEAP): $(OBJS_heap) $(call lib,common) $(VERSION_O) $(LINKFLAGS)
-	$(call say,LD,$@)
-	@mkdir -p $(@D)
-	$(Q)$(CC) $(LDFLAGS_ALL) $(LDFLAGS) $(DPDK_LDFLAGS) -o $@ $(OBJS_heap) \
+define with_common_rule
+$(1): $(2) $(call lib,common) $(VERSION_O) $(LINKFLAGS)
+	$$(call say,LD,$$@)
+	@mkdir -p $$(@D)
+	$$(Q)$$(CC) $$(LDFLAGS_ALL) $$(LDFLAGS) $$(DPDK_LDFLAGS) -o $$@ $(2) \
 		-Wl,--whole-archive $(call lib,common) -Wl,--no-whole-archive $(VERSION_O) \
-		$(DPDK_LDLIBS) $(OUR_SHARED)
+		$$(DPDK_LDLIBS) $$(OUR_SHARED)
+endef
+$(eval $(call with_common_rule,$(HEAP),$(OBJS_heap)))
+$(eval $(call with_common_rule,$(LOAD),$(OBJS_load)))
 
 .PHONY: test-programs
-test-programs: $(GUESTS) $(HEAP)
+test-programs: $(GUESTS) $(HEAP) $(LOAD)

@@ -48,6 +48,7 @@ enum {
 	PROTOCOL_F_MQ = 0,        /* bits of the protocol features */
 	BUFFER_SIZE = 2048,
 	PAGE = 4096,
+	HUGE_PAGE = 2 << 20,
 	REPLY_MS = 5000,
 };
 
@@ -90,6 +91,8 @@ struct queue {
 	uint8_t *buffers;   /* [ring.num] of BUFFER_SIZE */
 	uint16_t last_used; /* used entries we have seen */
 	uint16_t n_free;    /* sending: descriptors that are not the agent's */
+	uint16_t used_seen; /* used->idx, as far as it was looked at */
+	uint16_t held;      /* entries of avail->ring[] behind its idx, until the next flush */
 	uint16_t *free;     /* stack of them */
 	int kick, call;
 };
@@ -125,9 +128,9 @@ struct vhost_front {
 /* --- memory and rings ------------------------------------------------------------------------- */
 
 static size_t
-pages(size_t bytes)
+pages(size_t bytes, size_t page)
 {
-	return (bytes + PAGE - 1) / PAGE * PAGE;
+	return (bytes + page - 1) / page * page;
 }
 
 static uint64_t
@@ -177,11 +180,11 @@ queue_init(struct vhost_front *f, uint32_t i, uint8_t *rings, uint8_t *buffers)
 static int
 memory_init(struct vhost_front *f)
 {
-	size_t rings = pages(vring_size(f->config.ring_size, 64));
+	size_t rings = pages(vring_size(f->config.ring_size, 64), PAGE);
 	size_t buffers = (size_t)f->config.ring_size * BUFFER_SIZE;
 
-	f->size = pages(f->n_queues * (rings + buffers));
-	f->memfd = memfd_create("guest", MFD_CLOEXEC);
+	f->size = pages(f->n_queues * (rings + buffers), f->config.huge ? HUGE_PAGE : PAGE);
+	f->memfd = memfd_create("guest", MFD_CLOEXEC | (f->config.huge ? MFD_HUGETLB : 0));
 	if (f->memfd < 0 || ftruncate(f->memfd, (off_t)f->size) < 0)
 		return -errno;
 	f->memory = mmap(NULL, f->size, PROT_READ | PROT_WRITE, MAP_SHARED, f->memfd, 0);
@@ -624,6 +627,80 @@ vhost_front_receive(struct vhost_front *f, uint32_t pair, void *frame, size_t si
 	if (header != NULL)
 		*header = h.hdr;
 	return got;
+}
+
+/* --- frames in place -------------------------------------------------------------------------- */
+
+enum { NET_HEADER = sizeof(struct virtio_net_hdr_mrg_rxbuf) };
+
+static bool
+is_used_up_now(struct queue *q)
+{
+	if (q->used_seen == q->last_used)
+		q->used_seen = __atomic_load_n(&q->ring.used->idx, __ATOMIC_ACQUIRE);
+	return q->used_seen == q->last_used;
+}
+
+static void
+hold(struct queue *q, uint16_t id)
+{
+	q->ring.avail->ring[(uint16_t)(q->ring.avail->idx + q->held++) % q->ring.num] = id;
+}
+
+static void
+flush(struct queue *q)
+{
+	if (q->held == 0)
+		return;
+	__atomic_store_n(&q->ring.avail->idx, (uint16_t)(q->ring.avail->idx + q->held),
+			 __ATOMIC_RELEASE);
+	q->held = 0;
+}
+
+uint8_t *
+vhost_front_place(struct vhost_front *f, uint32_t pair, size_t len)
+{
+	struct queue *q = &f->q[2 * pair + 1];
+	uint8_t *buffer;
+	uint16_t id;
+
+	if (q->n_free > 0)
+		id = q->free[--q->n_free];
+	else if (!is_used_up_now(q))
+		id = (uint16_t)used_next(q).id;
+	else
+		return NULL;
+	buffer = q->buffers + (size_t)id * BUFFER_SIZE;
+	memset(buffer, 0, NET_HEADER);
+	q->ring.desc[id].len = (uint32_t)(NET_HEADER + len);
+	hold(q, id);
+	return buffer + NET_HEADER;
+}
+
+void
+vhost_front_place_flush(struct vhost_front *f, uint32_t pair)
+{
+	flush(&f->q[2 * pair + 1]);
+}
+
+const uint8_t *
+vhost_front_peek(struct vhost_front *f, uint32_t pair, size_t *len)
+{
+	struct queue *q = &f->q[2 * pair];
+	struct vring_used_elem e;
+
+	if (is_used_up_now(q))
+		return NULL;
+	e = used_next(q);
+	hold(q, (uint16_t)e.id);
+	*len = e.len > NET_HEADER && e.len <= BUFFER_SIZE ? e.len - NET_HEADER : 0;
+	return q->buffers + (size_t)e.id * BUFFER_SIZE + NET_HEADER;
+}
+
+void
+vhost_front_peek_flush(struct vhost_front *f, uint32_t pair)
+{
+	flush(&f->q[2 * pair]);
 }
 
 /* --- for guests that lie ---------------------------------------------------------------------- */

@@ -25,6 +25,7 @@ struct vhost_front_config {
 	uint32_t pairs;     /* queue pairs */
 	uint32_t ring_size; /* descriptors of a virtqueue, a power of two */
 	uint64_t features;  /* asked for, beside VERSION_1; cut down to what the agent offers */
+	bool huge;          /* memory in huge pages of 2 MB */
 };
 
 struct vhost_front;
@@ -67,6 +68,16 @@ int vhost_front_send(struct vhost_front *f, uint32_t pair, const void *frame, si
  */
 size_t vhost_front_receive(struct vhost_front *f, uint32_t pair, void *frame, size_t size,
 			   struct virtio_net_hdr *header);
+
+/*
+ * The same without a copy, many at a time. place: where the next frame of 'len' bytes is to be
+ * written, NULL when the queue is full; peek: the next frame that came in one buffer, NULL when
+ * there is none. Both are the agent's with the next flush of their queue, and not before.
+ */
+uint8_t *vhost_front_place(struct vhost_front *f, uint32_t pair, size_t len);
+void vhost_front_place_flush(struct vhost_front *f, uint32_t pair);
+const uint8_t *vhost_front_peek(struct vhost_front *f, uint32_t pair, size_t *len);
+void vhost_front_peek_flush(struct vhost_front *f, uint32_t pair);
 
 /* --- for guests that lie (vhost_liar.h) --- */
 
