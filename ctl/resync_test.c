@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Who owns what, what the end of a resync removes, and resets. */
-#include "ctl/batch_test.h"
+#include "ctl/sample_test.h"
 
 #include "common/bridge.h"
 #include "common/counters.h"
@@ -115,29 +115,76 @@ an_end_without_a_beginning_is_refused(void **state)
 static void
 a_controller_that_owns_nothing_can_be_deleted(void **state)
 {
-	static const struct {
-		const char *kind;
-		void (*add)(Vrouter__Op op, uint32_t number, uint32_t to);
-	} owned[] = {{"nexthop", nexthop}, {"bridge", bridge}, {"route", route}};
 	Vrouter__Controller m = VROUTER__CONTROLLER__INIT;
+	uint32_t n;
+	const struct object_info *kinds = object_kinds(&n);
 
 	(void)state;
 	m.name = (char *)(uintptr_t) "brief";
 	assert_refused(ask(VROUTER__OP__DEL, "controller", &m), VROUTER__RESULT__CODE__NOT_FOUND,
 		       "name", "it does not exist");
-	for (size_t i = 0; i < sizeof(owned) / sizeof(owned[0]); i++) {
+	for (uint32_t k = 0; k < n; k++) {
+		sample_maker *make = sample_of(&kinds[k]);
+
+		if (make == NULL)
+			continue;
 		batch_controller = "brief";
-		owned[i].add(VROUTER__OP__ADD, 60, 1);
+		make(VROUTER__OP__ADD, 0, 1);
 		assert_ok(ask_batch());
 		assert_refused(ask(VROUTER__OP__DEL, "controller", &m), VROUTER__RESULT__CODE__BUSY,
-			       "name", owned[i].kind);
+			       "name", kinds[k].name);
 		batch_controller = "";
-		owned[i].add(VROUTER__OP__DEL, 60, 0);
+		make(VROUTER__OP__DEL, 0, 0);
 		assert_ok(ask_batch());
 		assert_ok(ask(VROUTER__OP__DEL, "controller", &m));
 	}
 	assert_refused(resync("brief", VROUTER__CONTROLLER__RESYNC__END),
 		       VROUTER__RESULT__CODE__INVALID, "resync", "no resync was begun");
+}
+
+/* One of each kind is added again, one is not, one is another's, and one is nobody's. */
+static void
+resync_and_reset_know_all_kinds(void **state)
+{
+	static const char *const owners[SAMPLES] = {"east", "east", "west", ""};
+	Vrouter__Reset reset = VROUTER__RESET__INIT;
+	uint32_t n, before[64], of_another = 2;
+	const struct object_info *kinds = object_kinds(&n);
+
+	(void)state;
+	assert_true(n <= sizeof(before) / sizeof(before[0]));
+	reset.tables = true;
+	assert_ok(ask(VROUTER__OP__SET, "reset", &reset));
+	for (uint32_t i = 0; i < SAMPLES; i++) {
+		batch_controller = owners[i];
+		for (uint32_t k = 0; k < n; k++)
+			if (sample_of(&kinds[k]) != NULL)
+				sample_of(&kinds[k])(VROUTER__OP__ADD, i, 1);
+		assert_ok(ask_batch());
+	}
+	assert_ok(resync("east", VROUTER__CONTROLLER__RESYNC__BEGIN));
+	batch_controller = "east";
+	for (uint32_t k = 0; k < n; k++)
+		if (sample_of(&kinds[k]) != NULL)
+			sample_of(&kinds[k])(VROUTER__OP__ADD, 0, 1);
+	assert_ok(ask_batch());
+	batch_controller = "";
+	for (uint32_t k = 0; k < n; k++)
+		before[k] = sample_of(&kinds[k]) != NULL ? list_kind(&kinds[k], NULL, NULL) : 0;
+	assert_ok(resync("east", VROUTER__CONTROLLER__RESYNC__END));
+	for (uint32_t k = 0; k < n; k++) {
+		if (sample_of(&kinds[k]) == NULL)
+			continue;
+		if (before[k] != SAMPLES || list_kind(&kinds[k], NULL, NULL) != SAMPLES - 1)
+			fail_msg("%s: %u before the end of the resync, %u after", kinds[k].name,
+				 before[k], list_kind(&kinds[k], NULL, NULL));
+		sample_of(&kinds[k])(VROUTER__OP__DEL, of_another, 1);
+	}
+	assert_ok(ask_batch());
+	assert_ok(ask(VROUTER__OP__SET, "reset", &reset));
+	for (uint32_t k = 0; k < n; k++)
+		if (sample_of(&kinds[k]) != NULL && list_kind(&kinds[k], NULL, NULL) != 0)
+			fail_msg("%s: a reset leaves some", kinds[k].name);
 }
 
 static void
@@ -178,6 +225,7 @@ main(void)
 	    cmocka_unit_test(a_resync_begun_again_starts_over),
 	    cmocka_unit_test(an_end_without_a_beginning_is_refused),
 	    cmocka_unit_test(a_controller_that_owns_nothing_can_be_deleted),
+	    cmocka_unit_test(resync_and_reset_know_all_kinds),
 	    cmocka_unit_test(reset_takes_counters_tables_or_both),
 	};
 

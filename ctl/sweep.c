@@ -251,14 +251,13 @@ owns_id(const uint16_t *owners, uint32_t ids, uint32_t controller)
 }
 
 static bool
-owns_bridge(const struct tables *t, uint32_t controller)
+owns_cell(const struct bridge *b, const uint16_t *owner_of_cell, uint32_t controller)
 {
 	struct bridge_key keys[STEP_CELLS];
 	uint16_t owners[STEP_CELLS];
 
 	for (uint64_t at = 0; at != UINT64_MAX;) {
-		uint32_t n =
-		    bridge_walk_owners(t->bridge, t->bridge_owner, &at, STEP_CELLS, keys, owners);
+		uint32_t n = bridge_walk_owners(b, owner_of_cell, &at, STEP_CELLS, keys, owners);
 
 		if (owns_id(owners, n, controller))
 			return true;
@@ -305,8 +304,14 @@ sweep_owned(const struct ctl *ctl, uint32_t controller)
 		return "vif";
 	if (owns_id(t->nexthop_owner, t->nexthops->ids, controller))
 		return "nexthop";
-	if (owns_bridge(t, controller))
+	if (owns_id(t->vrf_owner, t->vrfs->ids, controller))
+		return "vrf";
+	if (owns_cell(t->bridge, t->bridge_owner, controller))
 		return "bridge entry";
+	if (owns_cell(t->labels, t->label_owner, controller))
+		return "label";
+	if (owns_cell(t->vnis, t->vni_owner, controller))
+		return "vni";
 	if (owns_rule(t, controller))
 		return "rule";
 	return owns_route(t, controller) ? "route" : NULL;
