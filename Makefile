@@ -326,8 +326,9 @@ check-unit: $(TESTS) ## run the unit tests; T=pattern chooses, SAN= under a sani
 	@deploy/build/unit.sh $(O)/tests '$(T)' $(sort $(TESTS))
 
 .PHONY: golden
-golden: $(O)/tests/command_test ## write anew what vrctl is expected to print (ctl/cli/golden/)
+golden: $(O)/tests/command_test $(O)/tests/help_test ## write anew what vrctl is expected to print (ctl/cli/golden/, docs/api.md)
 	GOLDEN=write $(O)/tests/command_test
+	GOLDEN=write $(O)/tests/help_test
 
 # Runs a script of the tests if it is there, with the build's folder in $$VR_BUILD.
 run = $(if $(wildcard $(1)),VR_BUILD=$(abspath $(O)) $(1),@echo "$@: no $(1) yet")

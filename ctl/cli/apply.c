@@ -225,12 +225,45 @@ check_kinds(const Vrouter__Hello *hello, const struct config *want, const char *
 	return all;
 }
 
+/* One that is added has no "have", one that is deleted no "want". */
+static void
+print_change_json(const struct change *c)
+{
+	const struct config_object *o = c->want != NULL ? c->want : c->have;
+
+	printf("  {\"kind\": \"%s\"", o->kind->name);
+	if (c->have != NULL) {
+		fputs(", \"have\": ", stdout);
+		message_print_json(stdout, c->have->m);
+	}
+	if (c->want != NULL) {
+		fputs(", \"want\": ", stdout);
+		message_print_json(stdout, c->want->m);
+	}
+	putchar('}');
+}
+
+static void
+print_summary_json(const struct vrctl *v, const struct changes *c)
+{
+	printf("{\"added\": %zu, \"changed\": %zu, \"deleted\": %zu", c->added, c->changed,
+	       c->deleted);
+	if (v->dry_run) {
+		fputs(", \"dry_run\": true, \"changes\": [", stdout);
+		for (size_t i = 0; i < c->n; i++) {
+			fputs(i == 0 ? "\n" : ",\n", stdout);
+			print_change_json(&c->list[i]);
+		}
+		putchar(']');
+	}
+	puts("}");
+}
+
 static void
 print_summary(const struct vrctl *v, const struct changes *c)
 {
 	if (v->json)
-		printf("{\"added\": %zu, \"changed\": %zu, \"deleted\": %zu}\n", c->added,
-		       c->changed, c->deleted);
+		print_summary_json(v, c);
 	else if (c->n == 0)
 		puts("nothing to change");
 	else

@@ -297,7 +297,7 @@ assert_begins_with(char *text, const char *expected)
  * The transcript: each line that begins with "$ " is a command; what follows is what it prints,
  * then
  * "[N]" if it ends with another status than 0. COLUMNS=N before it is the terminal's width, --json
- * and --last are its options. With GOLDEN=write in the environment (make golden) the transcript is
+ * and --last are its options, so is --socket=PATH. With GOLDEN=write in the environment (make golden) the transcript is
  * written anew instead: look at the difference before you commit it.
  */
 #define TRANSCRIPT "ctl/cli/golden/commands.txt"
@@ -318,6 +318,8 @@ transcribe_command(FILE *to, char *line)
 		v.json |= strncmp(at, "--json ", 7) == 0;
 		v.last |= strncmp(at, "--last ", 7) == 0;
 		v.dry_run |= strncmp(at, "--dry-run ", 10) == 0;
+		if (strncmp(at, "--socket=", 9) == 0)
+			v.path = strndupa(at + 9, strcspn(at + 9, " "));
 	}
 	status = run_with(v, at);
 	fprintf(to, "%s%s", out_text, err_text);
@@ -415,7 +417,7 @@ failures_say_what_and_why(void **state)
 	    {"events vif moon", NULL, EXIT_USAGE,
 	     "vrctl: events: there are none about \"moon\"; there are about process, slot, port, "
 	     "table, "
-	     "vif\n"},
+	     "vif..."},
 	    {"nexthop watch", NULL, EXIT_USAGE,
 	     "vrctl: nexthop: there is no verb \"watch\"; there are ..."},
 	    {"mempool audit all", NULL, EXIT_USAGE,
@@ -465,6 +467,12 @@ an_applied_file_changes_what_differs(void **state)
 	     EXIT_REFUSED,
 	     "",
 	     "%s:3: refused: nexthop 13 brings bad luck; nothing was changed\n"},
+	    {"nexthop add id=1 type=discard vrf=1\nnexthop add id=2 type=discard\n",
+	     {.dry_run = true, .json = true},
+	     EXIT_OK,
+	     "{\"added\": 1, \"changed\": 1, \"deleted\": 0, \"dry_run\": true, \"changes\": [\n"
+	     "  {\"kind\": \"nexthop\", \"have\": {...",
+	     ""},
 	    {"",
 	     {.replace = true, .json = true},
 	     EXIT_OK,
@@ -500,7 +508,7 @@ an_applied_file_changes_what_differs(void **state)
 		fputs(cases[i].file, out);
 		fclose(out);
 		assert_int_equal(run_with(cases[i].v, command), cases[i].status);
-		assert_string_equal(out_text, cases[i].out);
+		assert_begins_with(out_text, cases[i].out);
 		snprintf(expected, sizeof(expected), cases[i].err, file);
 		assert_string_equal(err_text, expected);
 	}
