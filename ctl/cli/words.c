@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "ctl/cli/contract.h"
 #include "ctl/cli/message.h"
 
 const ProtobufCFieldDescriptor *
@@ -66,6 +67,19 @@ words_verb(const char *text, Vrouter__Op *op)
 	return -EINVAL;
 }
 
+/* A value alone: of the first key that has none yet. */
+static int
+set_key(ProtobufCMessage *m, const char *text, struct fault *f)
+{
+	const ProtobufCFieldDescriptor *keys[CONTRACT_KEYS_MAX];
+	unsigned int n = contract_keys(m->descriptor, keys);
+
+	for (unsigned int i = 0; i < n; i++)
+		if (!message_has(m, keys[i]))
+			return message_set(m, keys[i]->name, text, f);
+	return message_set(m, m->descriptor->fields[0].name, text, f);
+}
+
 int
 words_argument(ProtobufCMessage *m, Vrouter__Op op, const char *argument, struct fault *f)
 {
@@ -74,7 +88,7 @@ words_argument(ProtobufCMessage *m, Vrouter__Op op, const char *argument, struct
 	int rc;
 
 	if (equals == NULL)
-		return message_set(m, m->descriptor->fields[0].name, argument, f);
+		return set_key(m, argument, f);
 	if (m->descriptor == &vrouter__log__descriptor && op == VROUTER__OP__SET &&
 	    strncmp(argument, "module=", 7) != 0 && strncmp(argument, "level=", 6) != 0) {
 		snprintf(module, sizeof(module), "%.*s", (int)(equals - argument), argument);
