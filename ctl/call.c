@@ -13,6 +13,7 @@
 #include <time.h>
 
 #include "common/grace.h"
+#include "ctl/arena.h"
 #include "ctl/batch.h"
 #include "ctl/check.h"
 #include "ctl/controller.h"
@@ -29,6 +30,7 @@ enum { BLOCKED_MAX_MS = 1000 };
 struct call {
 	struct ctl *ctl;
 	struct caller *caller; /* NULL: gone */
+	struct arena arena;    /* of the request */
 	Vrouter__Request *request;
 	const struct object_info *info; /* NULL until looked up */
 	const ProtobufCMessage *object;
@@ -93,7 +95,7 @@ static void
 call_free(struct call *c)
 {
 	batch_destroy(c->batch);
-	vrouter__request__free_unpacked(c->request, NULL);
+	arena_fini(&c->arena);
 	free(c);
 }
 
@@ -136,11 +138,12 @@ call_create(struct ctl *ctl, struct caller *caller, const uint8_t *bytes, size_t
 		return NULL;
 	c->ctl = ctl;
 	c->caller = caller;
-	c->request = vrouter__request__unpack(NULL, size, bytes);
+	arena_init(&c->arena);
+	c->request = vrouter__request__unpack(&c->arena.allocator, size, bytes);
 	if (c->request == NULL) {
 		refuse(&c->refusal, EBADMSG, NULL, "the frame of %zu bytes is not a request", size);
 		answer(c, c->refusal.code, NULL);
-		free(c);
+		call_free(c);
 		return NULL;
 	}
 	return c;

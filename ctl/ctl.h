@@ -43,6 +43,11 @@ struct ctl {
 	 * is started again.
 	 */
 	uint64_t revision;
+	/*
+	 * CPU time of the longest turn of the event loop, in which nobody else's socket was looked
+	 * at. main.c raises it, a reset of counters makes it 0.
+	 */
+	uint64_t longest_turn_us;
 	int exit_status; /* of the program, or MAIN_RESTART */
 };
 

@@ -132,6 +132,30 @@ clock_us(void)
 	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
 }
 
+static uint64_t
+cpu_us(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+}
+
+/* event_base_dispatch(), and notes what a turn takes. */
+static void
+turn_until_stopped(struct ctl *ctl)
+{
+	uint64_t began = cpu_us();
+
+	while (event_base_loop(ctl->base, EVLOOP_ONCE) == 0 && !event_base_got_break(ctl->base)) {
+		uint64_t now = cpu_us();
+
+		if (now - began > ctl->longest_turn_us)
+			ctl->longest_turn_us = now - began;
+		began = now;
+	}
+}
+
 /* Runs until told to stop; returns the exit status. */
 static int
 run(struct ctl *ctl)
@@ -156,7 +180,7 @@ run(struct ctl *ctl)
 		log_error("%s", f.text);
 		ctl->exit_status = 1;
 	} else {
-		event_base_dispatch(ctl->base);
+		turn_until_stopped(ctl);
 	}
 
 	server_destroy(ctl->server);

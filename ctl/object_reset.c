@@ -39,6 +39,7 @@ reset_counters(struct ctl *ctl, uint64_t *cursor)
 	for (; vif < ctl->tables.counters->vifs && vif < end && rc == 0; vif++)
 		rc = reset_vif(ctl, (uint32_t)vif);
 	*cursor = COUNTERS_FROM + vif;
+	ctl->longest_turn_us = 0;
 	return rc < 0 || vif == ctl->tables.counters->vifs ? rc : -EAGAIN;
 }
 

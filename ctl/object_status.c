@@ -210,6 +210,7 @@ status_get(struct ctl *ctl, const ProtobufCMessage *object, struct call *call)
 	m.eal_generation = region->eal_generation;
 	m.used_bytes = region->used;
 	m.size_bytes = region->size;
+	m.longest_turn_us = (uint32_t)ctl->longest_turn_us;
 	call_object(call, &m.base);
 	return 0;
 }

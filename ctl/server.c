@@ -25,6 +25,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/conf.h"
@@ -39,7 +40,8 @@
 enum {
 	OUTPUT_LOW = 128 * 1024, /* a client with more than this to read gets no further turns */
 	EVENTS_MAX = 256 * 1024, /* nor events, with more than this */
-	TURN_CALLS = 64,         /* requests of one turn */
+	TURN_CALLS = 64,         /* requests of one turn, */
+	TURN_US = 1000,          /* or until so much has passed */
 	TURN_OBJECTS = 256,      /* objects of one turn of a list */
 	READ_MAX = 64 * 1024,    /* bytes read or written at once */
 	BLOCKED_RETRY_US = 1000,
@@ -214,15 +216,25 @@ incomplete:
 	return false;
 }
 
+static uint64_t
+now_us(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+}
+
 static void
 on_turn(evutil_socket_t fd, short what, void *arg)
 {
 	const struct timeval retry = {.tv_usec = BLOCKED_RETRY_US};
 	struct client *c = arg;
+	uint64_t end = now_us() + TURN_US;
 
 	(void)fd;
 	(void)what;
-	for (int i = 0; i < TURN_CALLS && may_send(c); i++) {
+	for (int i = 0; i < TURN_CALLS && may_send(c) && (i == 0 || now_us() < end); i++) {
 		if (c->call != NULL && c->state == CALL_LATER)
 			return;
 		if (c->call == NULL && !next_call(c))

@@ -258,18 +258,29 @@ class Control:
         return next(t for t in self.router.ask("table list") if t["name"] == name)
 
     def stalls(self, work):
-        """The work's result, and what another client waits for meanwhile, in ms."""
+        """The work's result, and what another client waits for meanwhile."""
+        self.router.vrctl("reset set counters=true")
         pinger = Pinger(self.router.socket)
         try:
             result = work()
         finally:
             waits = pinger.stop()
-        return result, waits["longest"] * 1e3, waits["p99"] * 1e3
+        # Nobody forwards here, so the router is not well and vrctl ends with 4.
+        said = json.loads(self.router.vrctl_run("--json", "status").stdout)
+        turn = said["status"]["longest_turn_us"]
+        return result, (turn / 1e3, waits["longest"] * 1e3, waits["p99"] * 1e3)
+
+    def show_waits(self, waits):
+        """By vr-ctl's CPU what it can help, by the clock what a loaded machine adds."""
+        self.show("  vr-ctl's longest turn, of its CPU", waits[0], "ms", "(<= 10)")
+        self.show("  another client's longest wait", waits[1], "ms", "(<= 10)")
+        self.show("  99 % of its waits are below", waits[2], "ms")
 
     def small_objects(self):
         client = self.client()
-        _, longest, _ = self.stalls(lambda: time.sleep(2))
-        self.show("idle: another client's longest wait", longest, "ms")
+        idle = self.stalls(lambda: time.sleep(2))[1]
+        self.show("idle: vr-ctl's longest turn, of its CPU", idle[0], "ms")
+        self.show("idle: another client's longest wait", idle[1], "ms")
         nexthops = [data(NEXTHOP, number(1, i) + number(2, 1)) for i in range(SINGLES)]
         macs = [b"\x02\0" + struct.pack("!I", i) for i in range(SINGLES)]
         bridges = [data(BRIDGE, number(1, 1) + data(2, m) + number(3, 1)) for m in macs]
@@ -287,10 +298,9 @@ class Control:
         rates = self.timed(client, frames, SINGLES)
         self.show_rate("routes added one by one", rates, "(>= 100,000)")
         frames, n = batches(routes[SINGLES:]), len(routes) - SINGLES
-        rates, longest, p99 = self.stalls(lambda: self.timed(client, frames, n))
+        rates, waits = self.stalls(lambda: self.timed(client, frames, n))
         self.show_rate("routes added in batches", rates, "(>= 300,000)")
-        self.show("  another client's longest wait", longest, "ms", "(<= 10)")
-        self.show("  99 % of its waits are below", p99, "ms")
+        self.show_waits(waits)
         rates = self.timed(client, frames[:4], n * 4 / len(frames))
         self.show_rate("routes added again in batches", rates)
         table = self.table("route")
@@ -301,12 +311,11 @@ class Control:
 
     def dump(self):
         client, before = self.client(), self.memory()
-        (n, seconds), longest, p99 = self.stalls(lambda: client.list(ROUTE))
+        (n, seconds), waits = self.stalls(lambda: client.list(ROUTE))
         if n != self.routes:
             raise LabError(f"{n} routes were listed, not {self.routes}")
         self.show("routes dumped", n / seconds, "/s")
-        self.show("  another client's longest wait", longest, "ms", "(<= 10)")
-        self.show("  99 % of its waits are below", p99, "ms")
+        self.show_waits(waits)
         growth = max(0, self.memory("VmHWM") - before)
         self.show("  vr-ctl's memory grows by", growth / (1 << 20), "MiB", "(<= 64)")
         client.close()
