@@ -5,8 +5,7 @@
  *
  * The memory is one memfd: first the rings, each in pages of its own, then a buffer for each
  * descriptor. Queue 2i is where pair i receives, 2i + 1 where it sends. A descriptor and its buffer
- * have the same number, and a frame takes one descriptor (several to receive, if buffers are
- * mergeable and it is long).
+ * have the same number; a frame takes one descriptor, or several if it is long.
  */
 #include "tests/lib/vhost_front.h"
 
@@ -39,6 +38,7 @@ enum {
 	SET_PROTOCOL_FEATURES = 16,
 	GET_QUEUE_NUM = 17,
 	SET_VRING_ENABLE = 18,
+	NET_SET_MTU = 20,
 };
 
 enum {
@@ -46,6 +46,7 @@ enum {
 	FLAG_REPLY = 4,
 	F_PROTOCOL_FEATURES = 30, /* bit of the features */
 	PROTOCOL_F_MQ = 0,        /* bits of the protocol features */
+	PROTOCOL_F_NET_MTU = 4,
 	BUFFER_SIZE = 2048,
 	PAGE = 4096,
 	HUGE_PAGE = 2 << 20,
@@ -105,6 +106,7 @@ enum {
 	STEP_SET_PROTOCOL,
 	STEP_QUEUE_NUM,
 	STEP_SET_FEATURES,
+	STEP_MTU,
 	STEP_MEMORY,
 	STEPS_COMMON
 };
@@ -448,17 +450,24 @@ step_common(struct vhost_front *f, uint32_t step)
 			       UINT64_C(1) << F_PROTOCOL_FEATURES;
 		if (f->config.pairs > 1)
 			f->features |= UINT64_C(1) << VIRTIO_NET_F_MQ;
+		if (f->config.mtu != 0)
+			f->features |= UINT64_C(1) << VIRTIO_NET_F_MTU;
 		return rc;
 	case STEP_GET_PROTOCOL:
 		return ask_u64(f, GET_PROTOCOL_FEATURES, &f->protocol);
 	case STEP_SET_PROTOCOL:
-		f->protocol &= UINT64_C(1) << PROTOCOL_F_MQ;
+		f->protocol &= UINT64_C(1) << PROTOCOL_F_MQ |
+			       (f->config.mtu != 0 ? UINT64_C(1) << PROTOCOL_F_NET_MTU : 0);
 		return say_u64(f, SET_PROTOCOL_FEATURES, f->protocol, -1);
 	case STEP_QUEUE_NUM:
 		rc = ask_u64(f, GET_QUEUE_NUM, &n);
 		return rc == 0 && n < f->config.pairs ? -E2BIG : rc;
 	case STEP_SET_FEATURES:
 		return say_u64(f, SET_FEATURES, f->features, -1);
+	case STEP_MTU:
+		return (f->protocol >> PROTOCOL_F_NET_MTU & 1) != 0
+			   ? say_u64(f, NET_SET_MTU, f->config.mtu, -1)
+			   : 0;
 	default:
 		return say_memory(f);
 	}
@@ -570,29 +579,63 @@ used_next(struct queue *q)
 	return e;
 }
 
+/* A chain that the agent has used. */
+static void
+chain_free(struct queue *q, uint16_t id)
+{
+	for (;;) {
+		struct vring_desc *d = &q->ring.desc[id];
+		bool more = (d->flags & VRING_DESC_F_NEXT) != 0;
+		uint16_t next = d->next % q->ring.num;
+
+		d->flags = 0;
+		q->free[q->n_free++] = id;
+		if (!more || q->n_free == q->ring.num)
+			return;
+		id = next;
+	}
+}
+
+/* Copies as much as fits behind 'at' bytes of a descriptor's buffer; returns how much. */
+static size_t
+fill(struct queue *q, uint16_t id, size_t at, const void *bytes, size_t len)
+{
+	size_t n = len < BUFFER_SIZE - at ? len : BUFFER_SIZE - at;
+
+	memcpy(q->buffers + (size_t)id * BUFFER_SIZE + at, bytes, n);
+	q->ring.desc[id].len = (uint32_t)(at + n);
+	q->ring.desc[id].flags = 0;
+	return n;
+}
+
 int
 vhost_front_send(struct vhost_front *f, uint32_t pair, const void *frame, size_t len,
 		 const struct virtio_net_hdr *header)
 {
 	struct queue *q = &f->q[2 * pair + 1];
 	struct virtio_net_hdr_mrg_rxbuf h = {.num_buffers = 0};
-	uint8_t *buffer;
-	uint16_t id;
+	uint16_t first, id;
+	size_t sent;
 
 	if (len > VHOST_FRONT_FRAME_MAX)
 		return -EMSGSIZE;
 	while (!is_used_up(q) && q->n_free < q->ring.num)
-		q->free[q->n_free++] = (uint16_t)used_next(q).id;
-	if (q->n_free == 0)
+		chain_free(q, (uint16_t)used_next(q).id);
+	if (q->n_free < (sizeof(h) + len + BUFFER_SIZE - 1) / BUFFER_SIZE)
 		return -ENOBUFS;
-	id = q->free[--q->n_free];
-	buffer = q->buffers + (size_t)id * BUFFER_SIZE;
 	if (header != NULL)
 		h.hdr = *header;
-	memcpy(buffer, &h, sizeof(h));
-	memcpy(buffer + sizeof(h), frame, len);
-	q->ring.desc[id].len = (uint32_t)(sizeof(h) + len);
-	offer(q, id);
+	first = id = q->free[--q->n_free];
+	memcpy(q->buffers + (size_t)id * BUFFER_SIZE, &h, sizeof(h));
+	for (sent = fill(q, id, sizeof(h), frame, len); sent < len;) {
+		uint16_t next = q->free[--q->n_free];
+
+		q->ring.desc[id].flags = VRING_DESC_F_NEXT;
+		q->ring.desc[id].next = next;
+		id = next;
+		sent += fill(q, id, 0, (const uint8_t *)frame + sent, len - sent);
+	}
+	offer(q, first);
 	return 0;
 }
 

@@ -17,7 +17,7 @@
 #include <linux/virtio_net.h>
 #include <linux/virtio_ring.h>
 
-enum { VHOST_FRONT_PAIRS_MAX = 16, VHOST_FRONT_FRAME_MAX = 2036 };
+enum { VHOST_FRONT_PAIRS_MAX = 16, VHOST_FRONT_FRAME_MAX = 9216 };
 
 struct vhost_front_config {
 	const char *path;   /* of the socket */
@@ -25,6 +25,7 @@ struct vhost_front_config {
 	uint32_t pairs;     /* queue pairs */
 	uint32_t ring_size; /* descriptors of a virtqueue, a power of two */
 	uint64_t features;  /* asked for, beside VERSION_1; cut down to what the agent offers */
+	uint16_t mtu;       /* told to the agent, 0: none */
 	bool huge;          /* memory in huge pages of 2 MB */
 };
 

@@ -6,8 +6,9 @@
  *   vhost-guests storm SEED SOCKET...   each guest connects, goes some random way towards running
  *                                       queues, perhaps sends and receives, and is gone again
  *   vhost-guests flood N TO SOCKET      guest N sends to guest TO as fast as it can, and reads
- * nothing vhost-guests pair US SOCKET SOCKET [FIRST] guest FIRST (1) sends a numbered frame to the
- * next every US microseconds, and both reconnect when the agent dies
+ * nothing vhost-guests pair US SOCKET SOCKET [FIRST [LENGTH]] guest FIRST (1) sends a numbered
+ * frame of LENGTH bytes (60) to the next every US microseconds, and both reconnect when the agent
+ * dies
  *
  *   vhost-guests lie N SOCKET [LIE]     tells each lie (vhost_lies.def), or one of them, N times
  *   vhost-guests block SOCKET           lets the agent block, again and again
@@ -33,6 +34,7 @@ enum {
 	GUESTS_MAX = 64,
 	CONNECT_MS = 300,
 	FRAME_MIN = 60,
+	ETHERNET = 14,
 	BATCH = 32,
 	ETHERTYPE = 0x88b5, /* for experiments */
 	PAIR_RING = 256,
@@ -258,7 +260,8 @@ struct pair {
 	unsigned int first; /* MAC's last byte of who sends; the next one receives */
 	struct vhost_front *guest[2];
 	uint64_t connections;
-	uint64_t sent, received, lost, doubled, refused;
+	size_t length;
+	uint64_t sent, received, lost, doubled, refused, wrong;
 	uint64_t expected; /* number of the next frame */
 	uint64_t last_ns;  /* when one arrived, 0: none yet */
 	uint64_t gap_ns;   /* longest time without a frame */
@@ -278,13 +281,32 @@ pair_connect(struct pair *p)
 	}
 }
 
+/* What follows the frame's number differs from byte to byte and from frame to frame. */
+static void
+pattern_fill(uint8_t *bytes, size_t len, uint64_t number)
+{
+	for (size_t i = sizeof(struct frame); i < len; i++)
+		bytes[i] = (uint8_t)(number + i + i / 256);
+}
+
+static bool
+is_pattern(const uint8_t *bytes, size_t len, uint64_t number)
+{
+	for (size_t i = sizeof(struct frame); i < len; i++)
+		if (bytes[i] != (uint8_t)(number + i + i / 256))
+			return false;
+	return true;
+}
+
 static void
 pair_receive_on(struct pair *p, uint32_t queue)
 {
 	uint8_t bytes[VHOST_FRONT_FRAME_MAX] = {0};
 	const struct frame *f = (const struct frame *)bytes;
+	size_t len;
 
-	while (vhost_front_receive(p->guest[1], queue, bytes, sizeof(bytes), NULL) >= sizeof(*f)) {
+	while ((len = vhost_front_receive(p->guest[1], queue, bytes, sizeof(bytes), NULL)) >=
+	       sizeof(*f)) {
 		uint64_t now = now_ns();
 
 		if (f->type[0] != ETHERTYPE >> 8 || f->type[1] != (ETHERTYPE & 0xff))
@@ -293,6 +315,7 @@ pair_receive_on(struct pair *p, uint32_t queue)
 			p->doubled++;
 			continue;
 		}
+		p->wrong += len != p->length || !is_pattern(bytes, len, f->number);
 		p->lost += f->number - p->expected;
 		p->expected = f->number + 1;
 		p->received++;
@@ -315,26 +338,29 @@ pair_receive(struct pair *p)
 static void
 pair_send(struct pair *p)
 {
-	uint8_t bytes[FRAME_MIN] = {0};
+	uint8_t bytes[VHOST_FRONT_FRAME_MAX];
 
 	frame_fill((struct frame *)bytes, p->first, p->first + 1, p->sent);
-	if (vhost_front_send(p->guest[0], p->pairs - 1, bytes, sizeof(bytes), NULL) == 0)
+	pattern_fill(bytes, p->length, p->sent);
+	if (vhost_front_send(p->guest[0], p->pairs - 1, bytes, p->length, NULL) == 0)
 		p->sent++;
 	else
 		p->refused++;
 }
 
 static int
-pair(uint64_t interval_ns, char **sockets, unsigned int first)
+pair(uint64_t interval_ns, char **sockets, unsigned int first, size_t length)
 {
 	static struct pair p;
 	uint64_t due, end;
 
 	p.first = first;
+	p.length = length;
 	for (int i = 0; i < 2; i++) {
 		struct vhost_front_config c = socket_parse(sockets[i]);
 
 		c.ring_size = PAIR_RING;
+		c.mtu = length > FRAME_MIN ? (uint16_t)(length - ETHERNET) : 0;
 		p.pairs = c.pairs;
 		if (vhost_front_create(&c, &p.guest[i]) < 0)
 			return EXIT_FAILURE;
@@ -359,9 +385,10 @@ pair(uint64_t interval_ns, char **sockets, unsigned int first)
 	vhost_front_destroy(p.guest[0]);
 	vhost_front_destroy(p.guest[1]);
 	printf("{\"sent\":%" PRIu64 ",\"received\":%" PRIu64 ",\"lost\":%" PRIu64
-	       ",\"doubled\":%" PRIu64 ",\"refused\":%" PRIu64 ",\"gap_ms\":%.1f,\"delay_ms\":%.1f"
+	       ",\"doubled\":%" PRIu64 ",\"refused\":%" PRIu64 ",\"wrong\":%" PRIu64
+	       ",\"gap_ms\":%.1f,\"delay_ms\":%.1f"
 	       ",\"connections\":%" PRIu64 "}\n",
-	       p.sent, p.received, p.lost + (p.sent - p.expected), p.doubled, p.refused,
+	       p.sent, p.received, p.lost + (p.sent - p.expected), p.doubled, p.refused, p.wrong,
 	       (double)p.gap_ns / 1e6, (double)p.delay_ns / 1e6, p.connections);
 	return EXIT_SUCCESS;
 }
@@ -403,9 +430,11 @@ main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	if (argc >= 4 && argc - 3 <= GUESTS_MAX && strcmp(argv[1], "storm") == 0)
 		return storm((unsigned int)atoi(argv[2]), &argv[3], (unsigned int)argc - 3);
-	if ((argc == 5 || argc == 6) && strcmp(argv[1], "pair") == 0)
+	if (argc >= 5 && argc <= 7 && strcmp(argv[1], "pair") == 0 &&
+	    (argc < 7 || (atoi(argv[6]) >= FRAME_MIN && atoi(argv[6]) <= VHOST_FRONT_FRAME_MAX)))
 		return pair(strtoull(argv[2], NULL, 10) * 1000, &argv[3],
-			    argc == 6 ? (unsigned int)atoi(argv[5]) : 1);
+			    argc > 5 ? (unsigned int)atoi(argv[5]) : 1,
+			    argc > 6 ? (size_t)atoi(argv[6]) : FRAME_MIN);
 	if (argc == 5 && strcmp(argv[1], "flood") == 0)
 		return flood((unsigned int)atoi(argv[2]), (unsigned int)atoi(argv[3]), argv[4]);
 	if ((argc == 4 || argc == 5) && strcmp(argv[1], "lie") == 0)
@@ -413,6 +442,6 @@ main(int argc, char **argv)
 	if (argc == 3 && strcmp(argv[1], "block") == 0)
 		return block(&argv[2]);
 	fprintf(stderr, "usage: vhost-guests lie N SOCKET [LIE] | block SOCKET | storm SEED "
-			"SOCKET... | pair US SOCKET SOCKET\n");
+			"SOCKET... | pair US SOCKET SOCKET [FIRST [LENGTH]]\n");
 	return EXIT_FAILURE;
 }

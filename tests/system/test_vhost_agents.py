@@ -179,3 +179,21 @@ def queue_pairs_and_features_are_agreed_on_and_shown(t):
     t.note(f"{saw['received']} of {saw['sent']} frames; {', '.join(shown[0]['features'])}")
     assert saw["received"] > 500 and saw["lost"] == 0 and saw["doubled"] == 0, saw
     sound(r, "afterwards")
+
+
+@test
+def frames_longer_than_a_buffer_arrive_whole(t):
+    r, sockets = router(t, 2)
+    for g in (1, 2):
+        r.vrctl(f"vif set id={g} mtu=9014")
+    agent(r)
+    pair = guests(t, r, "pair", 1000, *[s.replace("s:", "s2:", 1) for s in sockets], 1, 9014)
+    pair.stdout.readline()
+    time.sleep(1.5)
+    shown = [v["state"]["guest"] for v in r.ask("vif list")]
+    saw = result(pair)
+    t.note(f"{saw['received']} of {saw['sent']} frames of 9014 bytes")
+    # The guest says what its MTU is.
+    assert [int(g["mtu"]) for g in shown] == [9000, 9000], shown
+    assert saw["received"] > 300 and saw["lost"] == 0 and saw["doubled"] == 0 and saw["wrong"] == 0, saw
+    sound(r, "afterwards")
