@@ -99,6 +99,18 @@ batch_destroy(struct batch *b)
 	free(b);
 }
 
+uint32_t
+batch_size(const struct batch *b)
+{
+	return b->n;
+}
+
+const struct object_info *
+batch_kind(const struct batch *b, uint32_t change)
+{
+	return b->changes[change].info;
+}
+
 /* --- staging --- */
 
 static int
@@ -155,7 +167,7 @@ check_change(struct batch *b, uint32_t i)
 
 	if (change->info != NULL)
 		return 0;
-	rc = call_check_change(change, r);
+	rc = call_check_change(b->call, change);
 	if (rc == 0)
 		return 0;
 	r->change = i + 1;

@@ -23,9 +23,10 @@
 struct batch;
 struct call;
 
-/* One change. Of a batch that a client sent it is only 'given', until it is staged. */
+/* One change. Of a batch that a client sent there are only 'bytes', until it is staged. */
 struct batch_change {
-	const Vrouter__Change *given;
+	const uint8_t *bytes; /* a Change, packed */
+	uint32_t size;
 	const struct object_info *info; /* NULL: not checked yet */
 	const ProtobufCMessage *object;
 	int op; /* ADD, SET or DEL, for which object_changer() has something */
@@ -38,6 +39,10 @@ struct batch_change {
 struct batch *batch_create(struct ctl *ctl, struct call *call, uint16_t owner,
 			   struct batch_change *changes, uint32_t n);
 void batch_destroy(struct batch *b); /* NULL is fine */
+
+uint32_t batch_size(const struct batch *b);
+/* Kind of a change of the batch; NULL: not known, or not looked at yet. */
+const struct object_info *batch_kind(const struct batch *b, uint32_t change);
 
 /* Whether another batch than 'b' (NULL: any) is being staged: the log cannot be used then. */
 bool batch_in_way(const struct ctl *ctl, const struct batch *b);

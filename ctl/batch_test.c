@@ -56,6 +56,59 @@ one_that_is_refused_is_named_and_nothing_is_made(void **state)
 	assert_int_equal(nexthop_vif(8), -1);
 }
 
+/* Batches by their bytes: the changes are unpacked when their turn comes. */
+static void
+a_batch_that_is_broken_inside_changes_nothing(void **state)
+{
+	static const struct {
+		uint8_t bytes[40];
+		size_t size;
+		Vrouter__Result__Code code;
+		const char *field, *words;
+		uint32_t change;
+	} cases[] = {
+	    /* id 9, batch { add nexthop { id: 8, type: discard }, half a change } */
+	    {{0x08, 0x09, 0x22, 0x12, 0x0a, 0x0b, 0x08, 0x01, 0x12, 0x07, 0x8a,
+	      0x01, 0x04, 0x08, 0x08, 0x10, 0x03, 0x0a, 0x03, 0x08, 0x01, 0x12},
+	     22,
+	     VROUTER__RESULT__CODE__MALFORMED,
+	     "",
+	     "change 2: its 3 bytes are not a change",
+	     2},
+	    /* the same in two parts, and the second change is none at all */
+	    {{0x08, 0x09, 0x22, 0x0d, 0x0a, 0x0b, 0x08, 0x01, 0x12, 0x07, 0x8a, 0x01,
+	      0x04, 0x08, 0x08, 0x10, 0x03, 0x22, 0x02, 0x0a, 0x00},
+	     21,
+	     VROUTER__RESULT__CODE__INVALID,
+	     "object",
+	     "change 2: the request names no object",
+	     2},
+	    /* field 7 of the batch */
+	    {{0x08, 0x09, 0x22, 0x02, 0x38, 0x01},
+	     6,
+	     VROUTER__RESULT__CODE__INVALID,
+	     "batch",
+	     "field number 7 is not known",
+	     0},
+	    /* a length behind the end */
+	    {{0x08, 0x09, 0x22, 0x02, 0x0a, 0x7f},
+	     6,
+	     VROUTER__RESULT__CODE__MALFORMED,
+	     "",
+	     "not a request",
+	     0},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const Vrouter__Result *r = ask_bytes(cases[i].bytes, cases[i].size);
+
+		assert_refused(r, cases[i].code, cases[i].field, cases[i].words);
+		assert_int_equal(r->change, cases[i].change);
+		assert_int_equal(nexthop_vif(8), -1);
+	}
+}
+
 static void
 a_change_sees_those_before_it(void **state)
 {
@@ -214,6 +267,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(changes_of_all_kinds_are_made_together),
 	    cmocka_unit_test(one_that_is_refused_is_named_and_nothing_is_made),
+	    cmocka_unit_test(a_batch_that_is_broken_inside_changes_nothing),
 	    cmocka_unit_test(a_change_sees_those_before_it),
 	    cmocka_unit_test(what_cannot_be_in_a_batch_is_refused),
 	    cmocka_unit_test(more_than_the_log_takes_is_refused_with_the_option),

@@ -20,6 +20,7 @@
 #include "ctl/ctl.h"
 #include "ctl/events.h"
 #include "ctl/object.h"
+#include "ctl/wire.h"
 
 #define LOG_MODULE "call"
 #include "common/log.h"
@@ -34,7 +35,11 @@ struct call {
 	Vrouter__Request *request;
 	const struct object_info *info; /* NULL until looked up */
 	const ProtobufCMessage *object;
-	struct batch *batch; /* of a write of tables; NULL: none */
+	struct batch_change *changes; /* a batch as it came in, until it is 'batch' */
+	uint32_t n_changes, changes_room;
+	bool is_batch;          /* the request has one */
+	uint32_t batch_unknown; /* number of a field in it that is not known, 0: none */
+	struct batch *batch;    /* of a write of tables; NULL: none */
 	uint64_t revision;   /* that a list began at */
 	uint64_t cursor;     /* of a list */
 	uint64_t blocked_ms; /* since when, 0: not */
@@ -95,6 +100,7 @@ static void
 call_free(struct call *c)
 {
 	batch_destroy(c->batch);
+	free(c->changes);
 	arena_fini(&c->arena);
 	free(c);
 }
@@ -129,6 +135,88 @@ answer(struct call *c, int code, Vrouter__Object *object)
 		c->caller->send(c->caller, &response);
 }
 
+/* --- taking a request apart --- */
+
+/* VROUTER__REQUEST's batch, and VROUTER__BATCH's changes. */
+enum { REQUEST_BATCH = 4, BATCH_CHANGES = 1 };
+
+static int
+add_change(struct call *c, const struct wire_field *f)
+{
+	if (c->n_changes == c->changes_room) {
+		uint32_t room = c->changes_room == 0 ? 16 : 2 * c->changes_room;
+		struct batch_change *changes = realloc(c->changes, room * sizeof(*changes));
+
+		if (changes == NULL)
+			return -ENOMEM;
+		c->changes = changes;
+		c->changes_room = room;
+	}
+	c->changes[c->n_changes++] =
+	    (struct batch_change){.bytes = f->bytes, .size = (uint32_t)f->size};
+	return 0;
+}
+
+/* The changes stay packed: all of them at once would take too long. */
+static int
+split_batch(struct call *c, const uint8_t *bytes, size_t size)
+{
+	uint8_t *copy = arena_take(&c->arena, size);
+	struct wire w = {copy, copy + size};
+	struct wire_field f;
+	int rc;
+
+	if (copy == NULL)
+		return -ENOMEM;
+	memcpy(copy, bytes, size);
+	c->is_batch = true;
+	while ((rc = wire_next(&w, &f)) > 0) {
+		if (f.number != BATCH_CHANGES)
+			c->batch_unknown = f.number;
+		else if (f.type != WIRE_BYTES)
+			return -EBADMSG;
+		else if (add_change(c, &f) < 0)
+			return -ENOMEM;
+	}
+	return rc;
+}
+
+/* Unpacks a request, but for its batch. */
+static int
+split_request(struct call *c, const uint8_t *bytes, size_t size)
+{
+	struct wire w = {bytes, bytes + size};
+	struct wire_field f;
+	uint8_t *rest = NULL;
+	size_t n_rest = 0;
+	int rc;
+
+	for (const uint8_t *at = bytes; (rc = wire_next(&w, &f)) > 0; at = w.at) {
+		bool is_batch = f.number == REQUEST_BATCH && f.type == WIRE_BYTES;
+
+		if (is_batch && rest == NULL) {
+			rest = arena_take(&c->arena, size);
+			if (rest == NULL)
+				return -ENOMEM;
+			n_rest = (size_t)(at - bytes);
+			memcpy(rest, bytes, n_rest);
+		}
+		if (is_batch) {
+			rc = split_batch(c, f.bytes, f.size);
+			if (rc < 0)
+				return rc;
+		} else if (rest != NULL) {
+			memcpy(rest + n_rest, at, (size_t)(w.at - at));
+			n_rest += (size_t)(w.at - at);
+		}
+	}
+	if (rc < 0)
+		return rc;
+	c->request = vrouter__request__unpack(&c->arena.allocator, rest != NULL ? n_rest : size,
+					      rest != NULL ? rest : bytes);
+	return c->request != NULL ? 0 : -EBADMSG;
+}
+
 struct call *
 call_create(struct ctl *ctl, struct caller *caller, const uint8_t *bytes, size_t size)
 {
@@ -139,8 +227,7 @@ call_create(struct ctl *ctl, struct caller *caller, const uint8_t *bytes, size_t
 	c->ctl = ctl;
 	c->caller = caller;
 	arena_init(&c->arena);
-	c->request = vrouter__request__unpack(&c->arena.allocator, size, bytes);
-	if (c->request == NULL) {
+	if (split_request(c, bytes, size) < 0) {
 		refuse(&c->refusal, EBADMSG, NULL, "the frame of %zu bytes is not a request", size);
 		answer(c, c->refusal.code, NULL);
 		call_free(c);
@@ -313,11 +400,15 @@ check_single(struct call *c)
 }
 
 int
-call_check_change(struct batch_change *change, struct refusal *r)
+call_check_change(struct call *c, struct batch_change *change)
 {
-	const Vrouter__Change *m = change->given;
+	const Vrouter__Change *m =
+	    vrouter__change__unpack(&c->arena.allocator, change->size, change->bytes);
+	struct refusal *r = &c->refusal;
 	int rc;
 
+	if (m == NULL)
+		return refuse(r, EBADMSG, NULL, "its %u bytes are not a change", change->size);
 	if (m->base.n_unknown_fields != 0)
 		return refuse(r, EINVAL, NULL, "field number %u is not known",
 			      m->base.unknown_fields[0].tag);
@@ -334,26 +425,21 @@ call_check_change(struct batch_change *change, struct refusal *r)
 static int
 check_batch(struct call *c)
 {
-	const Vrouter__Batch *m = c->request->batch;
+	struct batch_change *changes = c->changes;
 	struct refusal *r = &c->refusal;
-	struct batch_change *changes;
 	int rc;
 
 	rc = check_permission(c, true, r);
 	if (rc < 0)
 		return rc;
-	if (m->base.n_unknown_fields != 0)
+	if (c->batch_unknown != 0)
 		return refuse(r, EINVAL, "batch", "the batch's field number %u is not known",
-			      m->base.unknown_fields[0].tag);
+			      c->batch_unknown);
 	if (c->request->op != VROUTER__OP__OP_UNSET || c->request->object != NULL)
 		return refuse(r, EINVAL, "batch",
 			      "a request has a batch, or op and object, and not both");
-	changes = calloc(m->n_changes + 1, sizeof(*changes));
-	if (changes == NULL)
-		return -ENOMEM;
-	for (size_t i = 0; i < m->n_changes; i++)
-		changes[i].given = m->changes[i];
-	return make_batch(c, changes, (uint32_t)m->n_changes);
+	c->changes = NULL;
+	return make_batch(c, changes, c->n_changes);
 }
 
 static int
@@ -369,7 +455,7 @@ check_call(struct call *c)
 		return refuse(&c->refusal, EINVAL, field,
 			      "the request's field number %s is not known", field);
 	}
-	return q->batch != NULL ? check_batch(c) : check_single(c);
+	return c->is_batch ? check_batch(c) : check_single(c);
 }
 
 static int
@@ -432,14 +518,13 @@ may_block(struct call *c)
 static const struct object_info *
 refused_kind(const struct call *c)
 {
-	const Vrouter__Batch *batch = c->request->batch;
 	uint32_t change = c->refusal.change;
 
-	if (batch == NULL)
+	if (!c->is_batch || c->batch == NULL)
 		return c->info;
-	if (change == 0 && batch->n_changes == 1)
+	if (change == 0 && batch_size(c->batch) == 1)
 		change = 1;
-	return change != 0 ? object_by_number(batch->changes[change - 1]->object->kind_case) : NULL;
+	return change != 0 ? batch_kind(c->batch, change - 1) : NULL;
 }
 
 /* Sends the final answer if that has not happened. */
@@ -450,7 +535,7 @@ finish(struct call *c, int code)
 		c->ctl->revision++;
 	if (code == -ENOSPC && refused_kind(c) != NULL)
 		events_full(c->ctl->events, refused_kind(c)->name,
-			    c->request->batch == NULL || c->request->batch->n_changes == 1);
+			    c->batch == NULL || batch_size(c->batch) == 1);
 	if (code < 0 && c->refusal.code == 0)
 		log_error("%s: refused without a reason: %s", c->refusal.object, strerror(-code));
 	if (!c->answered)

@@ -324,6 +324,12 @@ client_send(const uint8_t *bytes, size_t size)
 	}
 }
 
+/* Of a frame whose id we cannot tell. */
+#define ANY_ID UINT64_MAX
+
+/* Whether the last final answer is one after which the server hangs up. */
+static bool hangs_up;
+
 /* The next answer that has come; NULL: none. */
 static Vrouter__Response *
 client_receive(void)
@@ -365,8 +371,10 @@ final_answer(uint64_t id)
 			code = r->result->code;
 			CHECK(code == VROUTER__RESULT__CODE__OK || *r->result->text != '\0',
 			      "refused without a word");
-			CHECK(r->id == id || code == VROUTER__RESULT__CODE__MALFORMED,
+			CHECK(r->id == id || id == ANY_ID ||
+				  code == VROUTER__RESULT__CODE__MALFORMED,
 			      "another request's answer");
+			hangs_up = code == VROUTER__RESULT__CODE__MALFORMED && r->result->change == 0;
 		}
 		CHECK(r->event != NULL || r->result == NULL || !r->more, "a result, and more");
 		vrouter__response__free_unpacked(r, NULL);
@@ -374,25 +382,28 @@ final_answer(uint64_t id)
 	return code;
 }
 
-/* One whole frame. False: the server hangs up after such a one. */
+/*
+ * One whole frame. False: the server hangs up after such a one. Changes of a batch are unpacked when
+ * their turn comes, so one that is none is refused like others.
+ */
 static bool
 try_frame(const uint8_t *frame, size_t size)
 {
 	Vrouter__Request *q =
 	    vrouter__request__unpack(NULL, size - FRAME_HEADER, frame + FRAME_HEADER);
-	bool writes = q != NULL && (q->batch != NULL ||
-				    (q->op >= VROUTER__OP__ADD && q->op <= VROUTER__OP__DEL));
-	uint64_t id = q != NULL ? q->id : 0, before = writes ? hash_tables() : 0;
+	bool writes = q == NULL || q->batch != NULL ||
+		      (q->op >= VROUTER__OP__ADD && q->op <= VROUTER__OP__DEL);
+	uint64_t id = q != NULL ? q->id : ANY_ID, before = writes ? hash_tables() : 0;
 	int code;
 
 	vrouter__request__free_unpacked(q, NULL);
 	client_send(frame, size);
 	code = final_answer(id);
 	CHECK(code >= 0, "hung up without an answer");
-	CHECK(q != NULL || code == VROUTER__RESULT__CODE__MALFORMED, "garbage was taken");
+	CHECK(q != NULL || code != VROUTER__RESULT__CODE__OK, "garbage was taken");
 	if (writes && code != VROUTER__RESULT__CODE__OK)
 		CHECK(hash_tables() == before, "a refused write has changed something");
-	return code != VROUTER__RESULT__CODE__MALFORMED;
+	return !hangs_up;
 }
 
 static size_t
