@@ -39,6 +39,8 @@ enum {
 #define ROUTE_ARP_FLOOD (UINT64_C(1) << 58) /* they are flooded within the VRF */
 /* The controller learnt this host from its own ARP; a neighbour that moves is told apart by it. */
 #define ROUTE_MAC_IP_LEARNT (UINT64_C(1) << 59)
+/* Of a host route: the MAC that is answered stands in the table of stitch.h. */
+#define ROUTE_STITCHED (UINT64_C(1) << 60)
 
 static inline uint64_t
 route_value(uint32_t nexthop, uint32_t label, uint64_t flags)

@@ -10,10 +10,11 @@
 
 #include "common/conf.h"
 #include "common/route.h"
+#include "common/stitch.h"
 #include "ctl/call.h"
 #include "ctl/ctl.h"
 
-enum { WALK_MAX = 64, PREFIX_MAX = 17, LABEL_MAX = 0xfffff };
+enum { WALK_MAX = 64, PREFIX_MAX = 17, LABEL_MAX = 0xfffff, MAC_LEN = 6 };
 
 static uint32_t
 address_length(uint8_t family)
@@ -84,11 +85,6 @@ route_parse_value(const Vrouter__Route *m, const struct conf *conf, uint64_t *va
 			      m->nexthop, (unsigned long long)conf->nexthops - 1);
 	if (m->has_label_case && m->label > LABEL_MAX)
 		return refuse(r, EINVAL, "label", "label %u is above %u", m->label, LABEL_MAX);
-	if (m->mac.len != 0)
-		return refuse(
-		    r, ENOTSUP, "mac",
-		    "a route cannot have a MAC of its own: leave it out, and the vif's is "
-		    "given in answers for the prefix");
 	if (m->longest)
 		return refuse(r, EINVAL, "longest", "longest is for GET: leave it out");
 	for (int i = 0; i < FLAGS; i++)
@@ -96,15 +92,60 @@ route_parse_value(const Vrouter__Route *m, const struct conf *conf, uint64_t *va
 			set |= flags[i].flag;
 	if (m->has_label_case)
 		set |= ROUTE_LABEL_VALID;
+	if (m->mac.len != 0)
+		set |= ROUTE_STITCHED;
 	*value = route_value(m->nexthop, m->has_label_case ? m->label : 0, set);
 	return 0;
 }
 
-/* 'm' borrows 'bytes'. */
-static void
-route_describe(const struct route_key *key, uint64_t value, Vrouter__Route *m,
-	       uint8_t bytes[PREFIX_MAX])
+static int
+check_mac(const Vrouter__Route *m, const struct route_key *key, struct refusal *r)
 {
+	static const uint8_t zero[MAC_LEN];
+
+	if (m->mac.len == 0)
+		return 0;
+	if (key->length != address_length(key->family) * 8)
+		return refuse(r, EINVAL, "mac", "mac is for one host: prefix has %u bits, not %u",
+			      key->length, address_length(key->family) * 8);
+	if (m->mac.len != MAC_LEN)
+		return refuse(r, EINVAL, "mac", "mac has %zu bytes, not 6", m->mac.len);
+	if ((m->mac.data[0] & 1) != 0 || memcmp(m->mac.data, zero, MAC_LEN) == 0)
+		return refuse(r, EINVAL, "mac", "mac is no host's address");
+	return 0;
+}
+
+/* The host's MAC as part of the batch, or that it has none. */
+static int
+stage_mac(struct change *c, const Vrouter__Route *m, const struct route_key *key)
+{
+	bool inet6 = key->family == ROUTE_INET6;
+	struct tables *t = &c->ctl->tables;
+	struct bridge_key host = stitch_key(key->vrf, inet6, key->address);
+	int rc;
+
+	if (m->mac.len == 0)
+		return tables_stage_unstitch(t, key);
+	rc = bridge_stage_set(t->stitch_writer, t->batch, &host,
+			      stitch_value(inet6, key->address, m->mac.data), 0);
+	if (rc == -ENOSPC)
+		return refuse(c->refusal, ENOSPC, "mac",
+			      "the table of hosts' MACs is full: room for %u (option stitched)",
+			      bridge_capacity(t->stitched));
+	return rc;
+}
+
+/* What a route's description borrows. */
+struct route_room {
+	uint8_t prefix[PREFIX_MAX];
+	uint8_t mac[MAC_LEN];
+};
+
+static void
+route_describe(const struct ctl *ctl, const struct route_key *key, uint64_t value,
+	       Vrouter__Route *m, struct route_room *room)
+{
+	uint8_t *bytes = room->prefix;
 	uint32_t n = address_length(key->family);
 
 	vrouter__route__init(m);
@@ -122,6 +163,12 @@ route_describe(const struct route_key *key, uint64_t value, Vrouter__Route *m,
 	}
 	for (int i = 0; i < FLAGS; i++)
 		*flag_of(m, i) = (value & flags[i].flag) != 0;
+	if ((value & ROUTE_STITCHED) != 0 &&
+	    stitch_lookup(ctl->tables.stitched, key->vrf, key->family == ROUTE_INET6, key->address,
+			  room->mac)) {
+		m->mac.len = MAC_LEN;
+		m->mac.data = room->mac;
+	}
 }
 
 static int
@@ -148,6 +195,10 @@ route_put(struct change *c, const ProtobufCMessage *object)
 	rc = route_parse_key(m, c->ctl->conf, &key, c->refusal);
 	if (rc == 0)
 		rc = route_parse_value(m, c->ctl->conf, &value, c->refusal);
+	if (rc == 0)
+		rc = check_mac(m, &key, c->refusal);
+	if (rc == 0)
+		rc = stage_mac(c, m, &key);
 	if (rc < 0)
 		return rc;
 	rc = route_stage_add(t->route_writer, t->batch, &key, value, c->owner);
@@ -168,6 +219,8 @@ route_remove(struct change *c, const ProtobufCMessage *object)
 	rc = route_stage_del(t->route_writer, t->batch, &key);
 	if (rc == -ENOENT)
 		return refuse(c->refusal, ENOENT, "prefix", "it does not exist");
+	if (rc == 0)
+		rc = tables_stage_unstitch(t, &key);
 	return rc == -ENOSPC ? refuse_full(c) : rc;
 }
 
@@ -176,12 +229,12 @@ static void
 route_read_longest(struct ctl *ctl, const struct route_key *key, struct call *call)
 {
 	Vrouter__Route found = VROUTER__ROUTE__INIT;
-	uint8_t bytes[PREFIX_MAX];
+	struct route_room room;
 	struct route_key longest;
 	uint64_t value;
 
 	if (route_find(ctl->tables.route_writer, key, &longest, &value) == 0) {
-		route_describe(&longest, value, &found, bytes);
+		route_describe(ctl, &longest, value, &found, &room);
 	} else {
 		found.has_vrf_case = VROUTER__ROUTE__HAS_VRF_VRF;
 		found.vrf = key->vrf;
@@ -195,7 +248,7 @@ route_read(struct ctl *ctl, const ProtobufCMessage *object, struct call *call)
 {
 	const Vrouter__Route *m = (const Vrouter__Route *)object;
 	struct refusal *r = call_refusal(call);
-	uint8_t bytes[PREFIX_MAX];
+	struct route_room room;
 	struct route_key key;
 	Vrouter__Route found;
 	uint64_t value;
@@ -210,7 +263,7 @@ route_read(struct ctl *ctl, const ProtobufCMessage *object, struct call *call)
 	}
 	if (route_get(ctl->tables.route_writer, &key, &value) < 0)
 		return refuse(r, ENOENT, "prefix", "it does not exist");
-	route_describe(&key, value, &found, bytes);
+	route_describe(ctl, &key, value, &found, &room);
 	call_object(call, &found.base);
 	return 0;
 }
@@ -223,7 +276,7 @@ route_list(struct ctl *ctl, const ProtobufCMessage *filter, uint64_t *cursor, ui
 	const Vrouter__Route *wanted = (const Vrouter__Route *)filter;
 	struct route_key keys[WALK_MAX];
 	uint64_t values[WALK_MAX];
-	uint8_t bytes[PREFIX_MAX];
+	struct route_room room;
 	Vrouter__Route found;
 
 	for (int64_t left = (int64_t)budget * 16; *cursor != OBJECT_LIST_END && left > 0;) {
@@ -234,7 +287,7 @@ route_list(struct ctl *ctl, const ProtobufCMessage *filter, uint64_t *cursor, ui
 		for (uint32_t i = 0; i < n; i++) {
 			if (wanted->has_vrf_case && wanted->vrf != keys[i].vrf)
 				continue;
-			route_describe(&keys[i], values[i], &found, bytes);
+			route_describe(ctl, &keys[i], values[i], &found, &room);
 			call_object(call, &found.base);
 		}
 	}

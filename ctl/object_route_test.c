@@ -2,6 +2,7 @@
 /* Routes through the API: what is accepted, refused, masked, and read back. */
 #include "ctl/ctl_test.h"
 
+#include "common/bridge.h"
 #include "common/route.h"
 
 /* 'prefix' is 5 or 17 bytes. */
@@ -131,6 +132,40 @@ label_and_flags_are_read_back(void **state)
 }
 
 static void
+a_hosts_mac_comes_and_goes_with_its_route(void **state)
+{
+	static const struct {
+		const char *prefix;
+		size_t len;
+	} hosts[] = {
+	    {"\x0a\0\0\x01\x20", 5},
+	    {"\xfd\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x01\x80", 17},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(hosts) / sizeof(hosts[0]); i++) {
+		Vrouter__Route m = route_to(1, hosts[i].prefix, hosts[i].len, 7), bare = m;
+
+		m.mac.data = (uint8_t *)(uintptr_t) "\x02\0\0\0\0\x01";
+		m.mac.len = 6;
+		for (int again = 0; again < 2; again++) {
+			assert_ok(ask(VROUTER__OP__ADD, "route", &m));
+			assert_ok(ask(VROUTER__OP__GET, "route", &bare));
+			assert_int_equal(answered_object(0)->route->mac.len, 6);
+			assert_memory_equal(answered_object(0)->route->mac.data, m.mac.data, 6);
+			assert_int_equal(bridge_used(test_ctl.tables.stitched), 1);
+		}
+		assert_ok(ask(VROUTER__OP__ADD, "route", &bare));
+		assert_int_equal(bridge_used(test_ctl.tables.stitched), 0);
+		assert_ok(ask(VROUTER__OP__GET, "route", &bare));
+		assert_int_equal(answered_object(0)->route->mac.len, 0);
+		assert_ok(ask(VROUTER__OP__ADD, "route", &m));
+		assert_ok(ask(VROUTER__OP__DEL, "route", &bare));
+		assert_int_equal(bridge_used(test_ctl.tables.stitched), 0);
+	}
+}
+
+static void
 the_longest_route_not_longer_than_asked_is_found(void **state)
 {
 	static const struct {
@@ -238,8 +273,14 @@ what_is_wrong_is_named(void **state)
 	absent.longest = false;
 	absent.mac.data = (uint8_t *)(uintptr_t) "\x02\0\0\0\0\x01";
 	absent.mac.len = 6;
-	assert_refused(ask(VROUTER__OP__ADD, "route", &absent), VROUTER__RESULT__CODE__UNSUPPORTED,
-		       "mac", "leave it out");
+	assert_refused(ask(VROUTER__OP__ADD, "route", &absent), INVALID, "mac",
+		       "mac is for one host: prefix has 8 bits, not 32");
+	absent = route_to(1, "\x0a\0\0\x01\x20", 5, 1);
+	absent.mac.data = (uint8_t *)(uintptr_t) "\x01\0\0\0\0\x01";
+	absent.mac.len = 5;
+	assert_refused(ask(VROUTER__OP__ADD, "route", &absent), INVALID, "mac", "5 bytes, not 6");
+	absent.mac.len = 6;
+	assert_refused(ask(VROUTER__OP__ADD, "route", &absent), INVALID, "mac", "no host's");
 	assert_int_equal(route_used(test_ctl.tables.routes, ROUTE_INET), 0);
 }
 
@@ -297,6 +338,7 @@ main(void)
 	    cmocka_unit_test(routes_are_written_read_back_and_deleted),
 	    cmocka_unit_test(adding_again_replaces_the_nexthop),
 	    cmocka_unit_test(label_and_flags_are_read_back),
+	    cmocka_unit_test(a_hosts_mac_comes_and_goes_with_its_route),
 	    cmocka_unit_test(the_longest_route_not_longer_than_asked_is_found),
 	    cmocka_unit_test(host_bits_are_ignored),
 	    cmocka_unit_test(what_is_wrong_is_named),

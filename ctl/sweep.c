@@ -73,6 +73,14 @@ sweep_cells(struct ctl *ctl, const struct sweep *what, uint64_t *cursor, const s
 	return rc;
 }
 
+static int
+stage_route_del(struct tables *t, const struct route_key *key)
+{
+	int rc = route_stage_del(t->route_writer, t->batch, key);
+
+	return rc == 0 ? tables_stage_unstitch(t, key) : rc;
+}
+
 /* The tries follow as the routes go, so that not too many wait for it. */
 static int
 sweep_routes(struct ctl *ctl, const struct sweep *what, uint64_t *cursor)
@@ -92,7 +100,7 @@ sweep_routes(struct ctl *ctl, const struct sweep *what, uint64_t *cursor)
 	n = route_walk(t->routes, &at, STEP_ROUTES, STEP_ROUTES, keys, values, owners);
 	for (uint32_t i = 0; i < n && rc == 0; i++)
 		if (doomed(what, owners[i]))
-			rc = route_stage_del(t->route_writer, t->batch, &keys[i]);
+			rc = stage_route_del(t, &keys[i]);
 	rc = decide(ctl, rc);
 	if (rc == 0)
 		*cursor = at != UINT64_MAX ? cursor_at(ROUTES, at) : cursor_at(NEXTHOPS, 0);

@@ -14,6 +14,7 @@
 #include "common/redo.h"
 #include "common/region.h"
 #include "common/route.h"
+#include "common/stitch.h"
 #include "common/rules.h"
 #include "common/vif.h"
 
@@ -45,6 +46,7 @@ tables_find(struct tables *t, const struct region *region, struct fault *f)
 	    {"bridge", (void **)&t->bridge},
 	    {"vrf", (void **)&t->vrfs},
 	    {"vrf-owner", (void **)&t->vrf_owner},
+	    {"stitched", (void **)&t->stitched},
 	    {"label", (void **)&t->labels},
 	    {"label-owner", (void **)&t->label_owner},
 	    {"vni", (void **)&t->vnis},
@@ -93,6 +95,7 @@ tables_adopt(struct tables *t, struct fault *f)
 	t->nexthop_writer = idtab_writer_create(t->nexthops, t->grace);
 	t->bridge_writer = bridge_writer_create(t->bridge, t->grace);
 	t->vrf_writer = idtab_writer_create(t->vrfs, t->grace);
+	t->stitch_writer = bridge_writer_create(t->stitched, t->grace);
 	t->label_writer = bridge_writer_create(t->labels, t->grace);
 	t->vni_writer = bridge_writer_create(t->vnis, t->grace);
 	t->route_writer = route_writer_create(t->routes, t->grace);
@@ -100,7 +103,7 @@ tables_adopt(struct tables *t, struct fault *f)
 	t->rules_writer = rules_writer_create(t->rules, t->grace);
 	t->batch = redo_writer_create(t->redo, t->base);
 	if (t->vif_writer == NULL || t->nexthop_writer == NULL || t->bridge_writer == NULL ||
-	    t->route_writer == NULL || t->vrf_writer == NULL || t->label_writer == NULL ||
+	    t->route_writer == NULL || t->stitch_writer == NULL || t->vrf_writer == NULL || t->label_writer == NULL ||
 	    t->vni_writer == NULL || t->flow_writer == NULL || t->rules_writer == NULL ||
 	    t->batch == NULL)
 		goto no_memory;
@@ -131,6 +134,9 @@ tables_release(struct tables *t)
 	if (t->vni_writer != NULL)
 		bridge_writer_destroy(t->vni_writer);
 	t->vni_writer = NULL;
+	if (t->stitch_writer != NULL)
+		bridge_writer_destroy(t->stitch_writer);
+	t->stitch_writer = NULL;
 	if (t->label_writer != NULL)
 		bridge_writer_destroy(t->label_writer);
 	t->label_writer = NULL;
@@ -201,6 +207,20 @@ tables_stage_owner(struct tables *t, uint16_t *owner, uint16_t tag)
 	if (redo_load(t->batch, owner, sizeof(*owner)) == tag)
 		return 0;
 	return redo_stage(t->batch, owner, sizeof(*owner), tag, NULL, NULL);
+}
+
+int
+tables_stage_unstitch(struct tables *t, const struct route_key *key)
+{
+	bool inet6 = key->family == ROUTE_INET6;
+	struct bridge_key host;
+	int rc;
+
+	if (key->length != (inet6 ? 128 : 32))
+		return 0;
+	host = stitch_key(key->vrf, inet6, key->address);
+	rc = bridge_stage_del(t->stitch_writer, t->batch, &host);
+	return rc == -ENOENT ? 0 : rc;
 }
 
 int

@@ -30,6 +30,7 @@ struct processes;
 struct redo;
 struct redo_writer;
 struct region;
+struct route_key;
 struct route_table;
 struct route_writer;
 struct rte_rcu_qsbr;
@@ -53,6 +54,7 @@ struct tables {
 	struct idtab *nexthops;
 	struct bridge *bridge;
 	struct idtab *vrfs;
+	struct bridge *stitched; /* stitch.h */
 	struct bridge *labels; /* number.h */
 	struct bridge *vnis;
 	struct route_table *routes;
@@ -76,6 +78,7 @@ struct tables {
 	struct bridge_writer *bridge_writer;
 	struct bridge_writer *label_writer, *vni_writer;
 	struct route_writer *route_writer;
+	struct bridge_writer *stitch_writer;
 	struct flow_writer *flow_writer;
 	struct rules_writer *rules_writer;
 	struct redo_writer *batch; /* the batch under way; see batch.h */
@@ -94,6 +97,8 @@ void tables_count_vif(const struct tables *t, uint32_t vif, struct vif_counters 
 int tables_stage_reset(struct tables *t, uint32_t vif);
 /* As part of the batch: whose an object is, in one of the arrays above. */
 int tables_stage_owner(struct tables *t, uint16_t *owner, uint16_t tag);
+/* As part of the batch: the host of this route has no MAC of its own (stitch.h). */
+int tables_stage_unstitch(struct tables *t, const struct route_key *key);
 /* Whether the batch may be committed: 0, -ENOBUFS (not now) or -E2BIG. */
 int tables_may_commit(struct tables *t);
 /* Now and then: runs what waited for readers, and has tries follow what a death left behind. */

@@ -3,6 +3,7 @@
 #include "fwd-worker/neighbour.h"
 
 #include "common/route.h"
+#include "common/stitch.h"
 #include "fwd-worker/leads.h"
 
 /* A route's nexthop, as far as it matters here. */
@@ -51,6 +52,13 @@ refused(enum origin from)
 	return from == FROM_UNDERLAY || from == FROM_HOST ? ANSWER_FLOOD : ANSWER_DROP;
 }
 
+/* A stitched route is answered for, so that it need not be flooded. */
+static bool
+is_flooded(uint64_t route)
+{
+	return (route & (ROUTE_ARP_FLOOD | ROUTE_STITCHED)) == ROUTE_ARP_FLOOD;
+}
+
 enum answer
 neighbour_answer(const struct worker *w, const struct vif *vif, enum origin from, uint64_t route,
 		 bool gratuitous)
@@ -60,19 +68,29 @@ neighbour_answer(const struct worker *w, const struct vif *vif, enum origin from
 	if (gratuitous)
 		return gratuitous_answer(vif, from, route);
 	if ((vif->flags & VIF_FLAG_MAC_PROXY) != 0)
-		return (route & ROUTE_ARP_FLOOD) != 0 ? ANSWER_FLOOD : ANSWER_PROXY;
+		return is_flooded(route) ? ANSWER_FLOOD : ANSWER_PROXY;
 	if ((route & ROUTE_ARP_PROXY) == 0)
 		return ANSWER_FLOOD;
 	target = target_of(w, route);
 	if ((vif->flags & VIF_FLAG_NO_ARP_PROXY) != 0 && target != TARGET_GATEWAY)
 		return refused(from);
-	if ((route & ROUTE_ARP_FLOOD) != 0)
+	if (is_flooded(route))
 		return ANSWER_FLOOD;
 	if (from == FROM_GUEST || from == FROM_HOST)
 		return ANSWER_PROXY;
 	if (target == TARGET_GATEWAY)
 		return refused(from);
 	return target == TARGET_HERE ? ANSWER_PROXY : ANSWER_FLOOD;
+}
+
+const uint8_t *
+neighbour_mac(const struct worker *w, const struct vif *vif, uint32_t vrf, uint64_t route,
+	      bool inet6, const void *address, uint8_t room[6])
+{
+	if ((route & ROUTE_STITCHED) == 0 || (vif->flags & VIF_FLAG_MAC_PROXY) != 0 ||
+	    !stitch_lookup(w->stitched, vrf, inet6, address, room))
+		return vif->mac;
+	return room;
 }
 
 struct verdict

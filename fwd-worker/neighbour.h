@@ -19,7 +19,7 @@ enum origin {
 enum answer {
 	ANSWER_DROP,
 	ANSWER_FLOOD,  /* across, to or from the underlay */
-	ANSWER_PROXY,  /* with the vif's own MAC */
+	ANSWER_PROXY,  /* with neighbour_mac() */
 	ANSWER_MIRROR, /* to the agent, and flood or across */
 };
 
@@ -36,6 +36,13 @@ origin_of(const struct burst *b, uint32_t i, const struct vif *vif)
 /* 'route' is the value for the address asked for, 0: none. */
 enum answer neighbour_answer(const struct worker *w, const struct vif *vif, enum origin from,
 			     uint64_t route, bool gratuitous);
+
+/*
+ * The MAC that an answer of ANSWER_PROXY gives: the one that the host's route names, written into
+ * 'room', or the vif's own. 'address' as in stitch.h.
+ */
+const uint8_t *neighbour_mac(const struct worker *w, const struct vif *vif, uint32_t vrf,
+			     uint64_t route, bool inet6, const void *address, uint8_t room[6]);
 
 /* Where a message goes that nobody answers here. */
 struct verdict neighbour_pass(struct worker *w, struct burst *b, uint32_t i, enum origin from);

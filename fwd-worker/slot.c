@@ -358,6 +358,7 @@ worker_fill(struct slot_thread *st)
 	w->roles = region_table(r, "vif-roles");
 	w->agent = (struct agent_rings *)region_table(r, "agent-rings") + w->slot_index;
 	w->bridge = region_table(r, "bridge");
+	w->stitched = region_table(r, "stitched");
 	w->labels = region_table(r, "label");
 	w->vnis = region_table(r, "vni");
 	w->routes = region_table(r, "route");

@@ -154,6 +154,7 @@ struct worker {
 	struct agent_rings *agent;   /* this slot's */
 	struct trap_record injected; /* the packet in hand, when it came from there (inject.h) */
 	const struct bridge *labels, *vnis; /* number.h */
+	const struct bridge *stitched;      /* stitch.h */
 	const struct route_table *routes;
 	const struct rules *rules;
 	struct flow_table *flows;

@@ -30,6 +30,7 @@ SMALL = {
     "nexthops": 4096,
     "vrfs": 256,
     "labels": 1024,
+    "stitched": 1024,
     "bridge-entries": 4096,
     "routes": 4096,
     "flow-entries": 8192,

@@ -67,6 +67,7 @@ request(struct worker *w, struct burst *b, uint32_t i, const struct vif *vif, en
 	struct rte_arp_hdr *arp = (struct rte_arp_hdr *)(b->head[i] + RTE_ETHER_HDR_LEN);
 	uint32_t target_be = arp->arp_data.arp_tip, source_be = arp->arp_data.arp_sip;
 	bool gratuitous = source_be == 0 || source_be == target_be;
+	uint8_t room[RTE_ETHER_ADDR_LEN];
 	enum answer answer;
 	uint64_t route;
 
@@ -80,7 +81,8 @@ request(struct worker *w, struct burst *b, uint32_t i, const struct vif *vif, en
 	case ANSWER_MIRROR:
 		return mirror(w, b, i, from);
 	case ANSWER_PROXY:
-		answer_make(b->head[i], arp, vif->mac);
+		answer_make(b->head[i], arp,
+			    neighbour_mac(w, vif, b->vrf[i], route, false, &target_be, room));
 		return neighbour_reply(w, b, i, from);
 	default:
 		return neighbour_pass(w, b, i, from);

@@ -52,7 +52,7 @@ is_sound(const struct rte_mbuf *m, const struct rte_ipv6_hdr *ip, const struct n
 
 /* The answer takes the question's place: 86 bytes, whatever options that had. */
 static bool
-answer_make(struct burst *b, uint32_t i, const uint8_t *mac)
+answer_make(struct burst *b, uint32_t i, const uint8_t *mac, bool is_router)
 {
 	struct rte_mbuf *m = b->m[i];
 	struct rte_ether_hdr *eth = (struct rte_ether_hdr *)b->head[i];
@@ -77,7 +77,7 @@ answer_make(struct burst *b, uint32_t i, const uint8_t *mac)
 	ip->payload_len = RTE_BE16(ND_ANSWER - ND_AT);
 	ip->hop_limits = 255;
 	nd->type = ND_ADVERTISEMENT;
-	nd->flags = NA_ROUTER | NA_SOLICITED;
+	nd->flags = (uint8_t)(NA_SOLICITED | (is_router ? NA_ROUTER : 0));
 	option->type = OPTION_TARGET_LINK;
 	option->length = 1;
 	memcpy(option->mac, mac, sizeof(option->mac));
@@ -104,6 +104,8 @@ solicitation(struct worker *w, struct burst *b, uint32_t i, const struct vif *vi
 	    (const struct rte_ipv6_hdr *)(b->head[i] + RTE_ETHER_HDR_LEN);
 	const struct nd_message *nd = (const struct nd_message *)(ip + 1);
 	const void *target = nd->target;
+	uint8_t room[RTE_ETHER_ADDR_LEN];
+	const uint8_t *mac;
 	enum answer answer;
 	uint64_t route;
 
@@ -116,7 +118,8 @@ solicitation(struct worker *w, struct burst *b, uint32_t i, const struct vif *vi
 		return DROP(ARP_REFUSED);
 	if (answer != ANSWER_PROXY)
 		return neighbour_pass(w, b, i, from);
-	if (!answer_make(b, i, vif->mac))
+	mac = neighbour_mac(w, vif, b->vrf[i], route, true, nd->target, room);
+	if (!answer_make(b, i, mac, mac == vif->mac))
 		return DROP(BAD_ARP);
 	return neighbour_reply(w, b, i, from);
 }

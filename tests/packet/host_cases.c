@@ -591,13 +591,16 @@ a_vif_without_l3_bridges_what_is_for_the_router(void **state)
 /* --- ARP and neighbour discovery ---------------------------------------------------------------
  */
 
-enum outcome { DROPPED, FLOODED, ANSWERED, MIRRORED, ACROSS, TRAPPED_ACROSS, TRAPPED };
+/* STITCHED: answered with the MAC of the host's route. */
+enum outcome { DROPPED, FLOODED, ANSWERED, STITCHED, MIRRORED, ACROSS, TRAPPED_ACROSS, TRAPPED };
+#define STITCHED_MAC "\x02\0\0\0\0\x77"
 
 static void
 expect_outcome(const char *what, enum outcome outcome, uint32_t in, const char *mac, bool inet6)
 {
 	uint8_t bytes[TRAP_FRAME_MAX];
 	bool flooded = outcome == FLOODED || outcome == MIRRORED;
+	bool answered = outcome == ANSWERED || outcome == STITCHED;
 	bool across = outcome == ACROSS || outcome == TRAPPED_ACROSS;
 	bool agent = outcome == MIRRORED || outcome == TRAPPED_ACROSS || outcome == TRAPPED;
 	uint32_t to = in == UPLINK ? HOST : UPLINK;
@@ -605,22 +608,23 @@ expect_outcome(const char *what, enum outcome outcome, uint32_t in, const char *
 	struct trap_record r;
 
 	if (rig_count(2) != (flooded ? 1 : 0) || rig_count(to) != (across ? 1 : 0) ||
-	    rig_count(in) != (outcome == ANSWERED ? 1 : 0) ||
+	    rig_count(in) != (answered ? 1 : 0) ||
 	    rig_drops(in, DROP_ARP_REFUSED) != (outcome == DROPPED ? 1 : 0) ||
 	    rig_trapped(&r, bytes) != agent)
 		fail_msg("%s: flooded %u, across %u, answered %u, dropped %llu", what, rig_count(2),
 			 rig_count(to), rig_count(in),
 			 (unsigned long long)rig_drops(in, DROP_ARP_REFUSED));
-	if (outcome != ANSWERED)
+	if (!answered)
 		return;
 	f = take(in);
+	mac = outcome == STITCHED ? STITCHED_MAC : mac;
 	assert_memory_equal(f->bytes + 6, mac, 6);
 	if (inet6) {
 		const struct rte_ipv6_hdr *ip = (const struct rte_ipv6_hdr *)(f->bytes + ETHER);
 
 		assert_int_equal(f->len, 86);
 		assert_int_equal(f->bytes[54], 136);
-		assert_int_equal(f->bytes[58], 0xc0);
+		assert_int_equal(f->bytes[58], outcome == STITCHED ? 0x40 : 0xc0);
 		assert_memory_equal(f->bytes + 80, mac, 6);
 		assert_int_equal(rte_ipv6_udptcp_cksum_verify(ip, ip + 1), 0);
 	} else {
@@ -663,6 +667,13 @@ static const struct question questions[] = {
     {"10: underlay, flood", UPLINK, 0, TO_GUEST, PROXY | ROUTE_ARP_FLOOD, false, ACROSS, ACROSS},
     {"13: underlay, elsewhere", UPLINK, 0, TO_UNDERLAY, PROXY, false, ACROSS, ACROSS},
     {"14: flood", 1, 0, TO_GUEST, PROXY | ROUTE_ARP_FLOOD, false, FLOODED, FLOODED},
+    {"15: stitched", 1, 0, TO_GUEST, PROXY | ROUTE_STITCHED, false, STITCHED, STITCHED},
+    {"15: stitched, flood", 1, 0, TO_GUEST, PROXY | ROUTE_ARP_FLOOD | ROUTE_STITCHED, false,
+     STITCHED, STITCHED},
+    {"6: MAC proxy, stitched", 1, VIF_FLAG_MAC_PROXY, TO_GUEST, ROUTE_ARP_FLOOD | ROUTE_STITCHED,
+     false, ANSWERED, ANSWERED},
+    {"12: underlay, stitched", UPLINK, 0, TO_GUEST, PROXY | ROUTE_STITCHED, false, STITCHED,
+     ACROSS},
     {"16: proxy", 1, 0, TO_GUEST, PROXY, false, ANSWERED, ANSWERED},
     {"16: proxy, to the agent", 1, 0, TO_AGENT, PROXY, false, ANSWERED, ANSWERED},
     {"host: gratuitous", HOST, 0, TO_GUEST, PROXY, true, ACROSS, ACROSS},
@@ -686,7 +697,11 @@ ask_about(const struct question *q, bool inet6)
 
 		rig_vif_as(&guest);
 	}
-	if (q->nexthop != NO_ROUTE_AT_ALL)
+	if ((q->route & ROUTE_STITCHED) != 0) {
+		rig_route_flags(vrf, inet6 ? "fd00::9" : "10.0.0.9", inet6 ? 128 : 32, q->nexthop,
+				q->route);
+		rig_stitch(vrf, inet6 ? "fd00::9" : "10.0.0.9", STITCHED_MAC);
+	} else if (q->nexthop != NO_ROUTE_AT_ALL)
 		rig_route_flags(vrf, inet6 ? "fd00::" : "10.0.0.0", inet6 ? 64 : 24, q->nexthop,
 				q->route);
 	return vrf;

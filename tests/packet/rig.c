@@ -22,6 +22,7 @@
 #include "common/pool.h"
 #include "common/redo.h"
 #include "common/route.h"
+#include "common/stitch.h"
 #include "common/rules.h"
 #include "fwd-worker/receive.h"
 
@@ -39,7 +40,7 @@ static struct {
 	struct rte_rcu_qsbr *qsbr;
 	struct grace *grace;
 	struct idtab_writer *vifs, *nexthops;
-	struct bridge_writer *bridge, *labels, *vnis;
+	struct bridge_writer *bridge, *labels, *vnis, *stitched;
 	struct route_writer *routes;
 	struct rules_writer *rules;
 	struct flow_writer *flows;
@@ -222,6 +223,7 @@ tables_reset(struct worker *w)
 	struct bridge *bridge = zeroed(bridge_size(ENTRIES));
 	struct bridge *labels = zeroed(bridge_size(ENTRIES));
 	struct bridge *vnis = zeroed(bridge_size(ENTRIES));
+	struct bridge *stitched = zeroed(bridge_size(ENTRIES));
 	struct route_table *routes = zeroed(route_table_size(IDS, ENTRIES));
 	struct rules *rules = zeroed(rules_size(IDS, RULES));
 	struct flow_table *flows = zeroed(flow_table_size(2 * FLOWS));
@@ -233,6 +235,7 @@ tables_reset(struct worker *w)
 		bridge_writer_destroy(rig.bridge);
 		bridge_writer_destroy(rig.labels);
 		bridge_writer_destroy(rig.vnis);
+		bridge_writer_destroy(rig.stitched);
 		route_writer_destroy(rig.routes);
 		grace_destroy(rig.grace);
 		free((void *)(uintptr_t)w->vifs);
@@ -240,6 +243,7 @@ tables_reset(struct worker *w)
 		free((void *)(uintptr_t)w->bridge);
 		free((void *)(uintptr_t)w->labels);
 		free((void *)(uintptr_t)w->vnis);
+		free((void *)(uintptr_t)w->stitched);
 		free((void *)(uintptr_t)w->routes);
 		rules_writer_destroy(rig.rules);
 		flow_writer_destroy(rig.flows);
@@ -254,6 +258,7 @@ tables_reset(struct worker *w)
 	bridge_init(bridge, ENTRIES);
 	bridge_init(labels, ENTRIES);
 	bridge_init(vnis, ENTRIES);
+	bridge_init(stitched, ENTRIES);
 	route_table_init(routes, IDS, ENTRIES);
 	rig.vifs = idtab_writer_create(vifs, rig.grace);
 	rig.nexthops = idtab_writer_create(nexthops, rig.grace);
@@ -262,6 +267,7 @@ tables_reset(struct worker *w)
 	flow_table_init(flows, 2 * FLOWS, 99);
 	rig.labels = bridge_writer_create(labels, rig.grace);
 	rig.vnis = bridge_writer_create(vnis, rig.grace);
+	rig.stitched = bridge_writer_create(stitched, rig.grace);
 	rig.routes = route_writer_create(routes, rig.grace);
 	rig.rules = rules_writer_create(rules, NULL);
 	rig.flows = flow_writer_create(flows, NULL);
@@ -270,6 +276,7 @@ tables_reset(struct worker *w)
 	w->bridge = bridge;
 	w->labels = labels;
 	w->vnis = vnis;
+	w->stitched = stitched;
 	w->routes = routes;
 	w->rules = rules;
 	w->flows = flows;
@@ -513,6 +520,23 @@ route_put(uint32_t vrf, const char *address, uint8_t length, uint64_t value)
 	while (rc == -ENOBUFS);
 	if (rc < 0)
 		die("route");
+}
+
+void
+rig_stitch(uint32_t vrf, const char *address, const char *mac)
+{
+	bool inet6 = strchr(address, ':') != NULL;
+	uint8_t bytes[16];
+	struct bridge_key key;
+	int rc = inet_pton(inet6 ? AF_INET6 : AF_INET, address, bytes);
+
+	if (rc == 1) {
+		key = stitch_key(vrf, inet6, bytes);
+		rc = bridge_set(rig.stitched, &key,
+				stitch_value(inet6, bytes, (const uint8_t *)mac));
+	}
+	if (rc < 0)
+		abort();
 }
 
 void

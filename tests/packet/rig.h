@@ -64,6 +64,8 @@ void rig_flood(uint32_t id, uint32_t n, const uint32_t *members);
 void rig_bridge(uint32_t vrf, const char *mac, uint32_t nexthop);
 
 /* 'address' as text, of either family. */
+/* The MAC of a host route (ROUTE_STITCHED). */
+void rig_stitch(uint32_t vrf, const char *address, const char *mac);
 void rig_route(uint32_t vrf, const char *address, uint8_t length, uint32_t nexthop);
 
 void rig_route_labelled(uint32_t vrf, const char *address, uint8_t length, uint32_t nexthop,
