@@ -2,6 +2,7 @@
 /* Checks that every incoming message goes through; see check.h. vr-ctl's main thread only. */
 #include "ctl/check.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -189,20 +190,32 @@ check_keys(const ProtobufCMessage *m, const char *keys, struct refusal *r)
 	return 0;
 }
 
-/* A key is a number, a name, or an address. */
+/* A prefix is an address and its length; a MAC, or what is neither, bytes. */
+static void
+print_bytes(FILE *out, const ProtobufCBinaryData *bytes)
+{
+	char address[INET6_ADDRSTRLEN];
+	int family = bytes->len == 4 + 1 ? AF_INET : bytes->len == 16 + 1 ? AF_INET6 : AF_UNSPEC;
+
+	if (family != AF_UNSPEC &&
+	    inet_ntop(family, bytes->data, address, sizeof(address)) != NULL) {
+		fprintf(out, "%s/%u", address, bytes->data[bytes->len - 1]);
+		return;
+	}
+	for (size_t i = 0; i < bytes->len && i < 16; i++)
+		fprintf(out, "%s%02x", i == 0 ? "" : ":", bytes->data[i]);
+}
+
+/* A key is a number, a name, an address or a prefix. */
 static void
 print_key(FILE *out, const ProtobufCMessage *m, const ProtobufCFieldDescriptor *f)
 {
-	const ProtobufCBinaryData *bytes;
-
 	switch (f->type) {
 	case PROTOBUF_C_TYPE_STRING:
 		fputs(*(char *const *)member(m, f), out);
 		break;
 	case PROTOBUF_C_TYPE_BYTES:
-		bytes = member(m, f);
-		for (size_t i = 0; i < bytes->len && i < 16; i++)
-			fprintf(out, "%s%02x", i == 0 ? "" : ":", bytes->data[i]);
+		print_bytes(out, member(m, f));
 		break;
 	default:
 		fprintf(out, "%u", *(const uint32_t *)member(m, f));

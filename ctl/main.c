@@ -145,13 +145,14 @@ cpu_us(void)
 static void
 turn_until_stopped(struct ctl *ctl)
 {
-	uint64_t began = cpu_us();
+	uint64_t began = cpu_us(), now;
+	bool serving = false; /* when the turn began */
 
 	while (event_base_loop(ctl->base, EVLOOP_ONCE) == 0 && !event_base_got_break(ctl->base)) {
-		uint64_t now = cpu_us();
-
-		if (now - began > ctl->longest_turn_us)
+		now = cpu_us();
+		if (serving && now - began > ctl->longest_turn_us)
 			ctl->longest_turn_us = now - began;
+		serving = ctl->server != NULL;
 		began = now;
 	}
 }

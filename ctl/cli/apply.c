@@ -292,6 +292,9 @@ refused(const struct vrctl *v, const struct changes *c, uint32_t at, const char 
 	const char *why = vrouter_error(v->router);
 	char number[32];
 
+	/* Of a batch of one the router names the object, and no number. */
+	if (at == 0 && c->n == 1)
+		at = 1;
 	if (at < 1 || at > c->n) {
 		fprintf(stderr, "vrctl: %s: refused: %s; nothing was changed\n", file, why);
 		return EXIT_REFUSED;

@@ -160,7 +160,9 @@ serve(int fd, const Vrouter__Request *request)
 			response.object = &objects[i];
 	for (size_t i = 0; request->batch != NULL && i < request->batch->n_changes; i++)
 		if (is_unwanted(request->batch->changes[i]->op, request->batch->changes[i]->object))
-			refused = result.change = (uint32_t)i + 1;
+			refused = (uint32_t)i + 1;
+	if (refused != 0 && request->batch->n_changes > 1)
+		result.change = refused;
 	if (refused != 0 ||
 	    (request->object != NULL && is_unwanted(request->op, request->object))) {
 		result.code = VROUTER__RESULT__CODE__INVALID;
@@ -473,6 +475,11 @@ an_applied_file_changes_what_differs(void **state)
 	     "{\"added\": 1, \"changed\": 1, \"deleted\": 0, \"dry_run\": true, \"changes\": [\n"
 	     "  {\"kind\": \"nexthop\", \"have\": {...",
 	     ""},
+	    {"# one change\n\nnexthop add id=13 type=discard\n",
+	     {0},
+	     EXIT_REFUSED,
+	     "",
+	     "%s:3: refused: nexthop 13 brings bad luck; nothing was changed\n"},
 	    {"",
 	     {.replace = true, .json = true},
 	     EXIT_OK,

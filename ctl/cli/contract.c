@@ -228,8 +228,8 @@ contract_keys(const ProtobufCMessageDescriptor *d, const ProtobufCFieldDescripto
 		keys[0] = &d->fields[0];
 		return d->n_fields > 0;
 	}
-	for (text += strlen("The key is "); *text != '\0' && *text != '.';) {
-		size_t len = strcspn(text, " ,.");
+	for (text += strlen("The key is "); *text != '\0' && strchr(".;", *text) == NULL;) {
+		size_t len = strcspn(text, " ,.;");
 
 		snprintf(name, sizeof(name), "%.*s", (int)len, text);
 		f = protobuf_c_message_descriptor_get_field_by_name(d, name);

@@ -702,6 +702,19 @@ print_value(FILE *out, const ProtobufCFieldDescriptor *f, const void *value, uin
 	}
 }
 
+/* Of several parts people want the names; JSON has the rest. */
+static const char *
+name_of_part(const ProtobufCFieldDescriptor *f, const void *value)
+{
+	const ProtobufCFieldDescriptor *name = NULL;
+
+	if (f->type == PROTOBUF_C_TYPE_MESSAGE && f->label == PROTOBUF_C_LABEL_REPEATED)
+		name = protobuf_c_message_descriptor_get_field_by_name(f->descriptor, "name");
+	if (name == NULL || name->type != PROTOBUF_C_TYPE_STRING)
+		return NULL;
+	return *(char *const *)message_value(*(ProtobufCMessage *const *)value, name, 0);
+}
+
 void
 message_print(FILE *out, const ProtobufCMessage *m, const ProtobufCFieldDescriptor *f,
 	      uint64_t now_ms)
@@ -713,7 +726,10 @@ message_print(FILE *out, const ProtobufCMessage *m, const ProtobufCFieldDescript
 	for (size_t i = 0; i < message_count(m, f); i++) {
 		if (i > 0)
 			fputc(',', out);
-		print_value(out, f, message_value(m, f, i), now_ms);
+		if (name_of_part(f, message_value(m, f, i)) != NULL)
+			fputs(name_of_part(f, message_value(m, f, i)), out);
+		else
+			print_value(out, f, message_value(m, f, i), now_ms);
 	}
 }
 
