@@ -51,7 +51,7 @@ need_machine() {
 packages_build='gcc g++ libc6-dev make pkg-config libdpdk-dev libprotobuf-c-dev protobuf-c-compiler
 	protobuf-compiler liburcu-dev libevent-dev libcmocka-dev'
 packages_run='iproute2 iputils-ping procps util-linux mount python3'
-packages_test='dpdk ethtool iperf3 python3-protobuf clang libclang-rt-dev'
+packages_test='dpdk ethtool iperf3 python3-protobuf python3-scapy tshark clang libclang-rt-dev'
 # For guests in virtual machines. Their kernel is fetched when the first one boots (deploy/lab/vm).
 packages_vm='qemu-system-x86 busybox-static dash ethtool iperf3'
 

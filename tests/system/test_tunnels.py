@@ -2,6 +2,9 @@
 """Guests reach others through tunnels: against the kernel's vxlan device, and frames that scapy judges."""
 
 import json
+import os
+import struct
+import subprocess
 
 from lab import Stream, mac
 from runner import test
@@ -166,6 +169,57 @@ def judge(r, guest, peer, kind, MPLS, GRE, ICMP, IP, UDP, Ether):
     answers = [Ether(f) for f in exchange(peer, [bytes(sent).hex()])]
     answers = [IP(bytes(f[MPLS].payload)) for f in answers if MPLS in f]
     assert any(ICMP in a and a[ICMP].type == 0 and a[ICMP].id == 7 for a in answers), str(drops(r))
+
+
+def tshark(t, frames, *fields):
+    """What tshark reads in each frame: a list of its fields' values."""
+    path = os.path.join(t.lab.dir, "frames.pcap")
+    with open(path, "wb") as f:
+        f.write(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1))
+        for number, frame in enumerate(frames):
+            f.write(struct.pack("<IIII", number, 0, len(frame), len(frame)) + frame)
+    command = ["tshark", "-r", path, "-n", "-o", "ip.check_checksum:TRUE", "-o", "tcp.check_checksum:TRUE"]
+    command += ["-T", "fields", "-E", "separator=|", "-E", "occurrence=a", "-E", "aggregator=,"]
+    for field in fields:
+        command += ["-e", field]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return [line.split("|") for line in done.stdout.splitlines()]
+
+
+@test
+def tshark_finds_nothing_wrong_with_any_tunnel(t):
+    r, guest, peer = uplinked(t, "vxlan")
+    r.vrctl(f"bridge add vrf=1 mac={mac(3)} nexthop={TUNNEL} label={VNI}")
+    r.vrctl(f"route add vrf=1 prefix=10.9.0.0/16 nexthop={TUNNEL} label={LABEL}")
+    guest.shell(f"ip neighbour replace 10.1.0.3 lladdr {mac(3)} dev {guest.tap} nud permanent")
+    guest.shell(f"ip neighbour replace 10.1.0.254 lladdr {ROUTER_MAC} dev {guest.tap} nud permanent")
+    guest.shell("ip route replace 10.9.0.0/16 via 10.1.0.254")
+    # By kind: where the guest pings, and what tshark calls the layers.
+    kinds = {
+        "vxlan": ("10.1.0.3", "eth:ethertype:ip:udp:vxlan:eth:ethertype:ip:icmp:data", "vxlan.vni", VNI),
+        "mpls-udp": ("10.9.0.1", "eth:ethertype:ip:udp:mpls:ip:icmp:data", "mpls.label", LABEL),
+        "mpls-gre": ("10.9.0.1", "eth:ethertype:ip:gre:mpls:ip:icmp:data", "mpls.label", LABEL),
+    }
+    for kind, (where, layers, field, value) in kinds.items():
+        tunnel(r, kind)
+        frames = exchange(peer, [], guest, where)
+        ours = [
+            line
+            for line in tshark(
+                t, frames, "frame.protocols", field, "ip.checksum.status", "icmp.checksum.status",
+                "udp.srcport", "_ws.malformed", "_ws.expert.severity",
+            )  # fmt: skip
+            if line[1]
+        ]
+        assert ours, f"{kind}: {len(frames)} frames, none with {field}; {drops(r)}"
+        said, number, ip_sums, icmp_sum, port, malformed, experts = ours[0]
+        assert said == layers, f"{kind}: {said}"
+        assert int(number, 0) == value, f"{kind}: {number}"
+        assert ip_sums == "1,1" and icmp_sum == "1", f"{kind}: checksums {ip_sums}, {icmp_sum}"
+        assert kind == "mpls-gre" or int(port) >= 49152, f"{kind}: port {port}"
+        # No reply comes, which tshark remarks upon as a warning; an error would be more.
+        assert not malformed and str(0x800000) not in experts.split(","), f"{kind}: {malformed} {experts}"
 
 
 @test
