@@ -342,7 +342,8 @@ check-system: all ## run real processes and kill them (root, hugepages)
 # The objects installed are the objects measured. A static program loads no
 # plug-in, so drivers made for measuring (tests/bench/*.c) are linked into
 # copies of the programs, in build/FLAVOUR/bench/: into all, for the drivers
-# must be the same everywhere. For dpdk-testpmd they are a plug-in. They need
+# must be the same everywhere. For others they are a plug-in, which brings the
+# bus of its devices along, as not all of them link that. They need
 # headers of DPDK's source tree that no package has; the benchmark fetches them
 # unless DPDK_SRC=folder has them. JSON=1 with -s prints nothing but results.
 DPDK_SRC ?= $(BUILD)/dpdk-headers
@@ -360,10 +361,10 @@ $(O)/bench/$(1): $(O)/bin/$(1) $(OBJS_bench)
 	$$(Q)$$(call link_dpdk,$(1),$(OBJS_bench))
 endef
 $(foreach p,$(DPDK_PROGRAMS),$(eval $(call bench_rule,$(p))))
-$(O)/bench/flowgen.so: $(OBJS_bench) $(LINKFLAGS)
+$(O)/bench/flowgen.so: $(OBJS_bench) $(LINKFLAGS) Makefile
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CC) -shared $(LDFLAGS_ALL) $(LDFLAGS) -o $@ $(OBJS_bench)
+	$(Q)$(CC) -shared $(LDFLAGS_ALL) $(LDFLAGS) -o $@ $(OBJS_bench) -lrte_bus_vdev
 
 .PHONY: bench-programs
 bench-programs: $(BENCH_PROGRAMS) ## build the programs with drivers made for measuring (DPDK_SRC=)

@@ -1,11 +1,10 @@
-#!/usr/bin/python3
 # SPDX-License-Identifier: BSD-3-Clause
 """
 Measures what a packet costs: TSC cycles of CPU time of the one forwarding
 thread, which runs on core 1 between a source and a sink that cost next to
 nothing (flowgen.c), in our processes and in dpdk-testpmd.
 
-Started by run.sh, in a lab (deploy/lib.sh), with the variables
+Started by run.sh (__main__.py), in a lab (deploy/lib.sh), with the variables
 
   VR_LAB       the lab's directory, with a hugetlbfs in huge/, and in plugins/
                a folder where EAL may load from
@@ -55,6 +54,10 @@ TESTPMD_PEER = "02:00:00:00:00:01"  # where testpmd's mac mode sends port 1's pa
 
 class Failure(LabError):
     """A case whose result is wrong."""
+
+
+class LeftOut(Exception):
+    """A case that cannot be measured here; the text says why."""
 
 
 def say(text):
@@ -170,8 +173,9 @@ class Stats:
     def rx(self, what=0):
         return self.words[self.RX + what]
 
-    def tx(self, what=0):
-        return self.words[self.TX + what]
+    def tx(self):
+        """Packets sent, by whichever queue."""
+        return sum(self.words[self.TX + 8 * queue] for queue in range(8))
 
     def tsc_hz(self):
         return self.words[self.TSC_HZ]
@@ -618,6 +622,9 @@ class Bench:
                 say(f"bench: {name} ({turn + 1}/{self.repeat})")
                 try:
                     results[name].append(measure(self, name))
+                except LeftOut as reason:
+                    print(f"bench: {name} is left out: {reason}", file=sys.stderr)
+                    del results[name]
                 except (LabError, OSError, subprocess.SubprocessError) as failure:
                     print(f"bench: {name}: {failure}", file=sys.stderr)
                     del results[name]
@@ -635,7 +642,7 @@ class Bench:
             return
         reference = [line for line in lines if line["name"] == REFERENCE]
         print()
-        columns = f"{'case':<14}{'flows':>8}{'Mpps':>9}{'cycles':>9}{'on CPU':>9}"
+        columns = f"{'case':<16}{'flows':>8}{'Mpps':>9}{'cycles':>9}{'on CPU':>9}"
         print(f"{columns}{'x ' + REFERENCE:>15}")
         for line in lines:
             ratio = ""
@@ -643,7 +650,7 @@ class Bench:
                 cycles = reference[0]["tsc_cycles_per_packet"]
                 ratio = f"{line['tsc_cycles_per_packet'] / cycles:.2f}"
             print(
-                f"{line['name']:<14}{line['flows']:>8}{line['mpps']:>9.2f}"
+                f"{line['name']:<16}{line['flows']:>8}{line['mpps']:>9.2f}"
                 f"{line['tsc_cycles_per_packet']:>9.1f}{line['on_cpu_fraction']:>9.3f}{ratio:>15}"
             )
         print("\ncycles: TSC cycles of CPU time per packet, source and sink included")
@@ -664,7 +671,3 @@ def main():
     for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
         signal.signal(number, lambda *_: sys.exit(130))
     sys.exit(0 if Bench().run() else 1)
-
-
-if __name__ == "__main__":
-    main()

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 #
 # Fetches the headers that a DPDK driver needs and libdpdk-dev lacks, from the
-# distribution's source package of the very version that is installed. Only the
-# benchmark's source and sink (flowgen.c) needs them; the router does not.
+# distribution's source package of the very version that is installed, and the
+# example l3fwd along with them. Only the benchmark's source and sink (flowgen.c)
+# and its case l3fwd (peers.sh) need them; the router does not.
 #
 # usage: headers.sh DIRECTORY
 #
@@ -18,6 +19,8 @@ set -u
 
 wanted='lib/eal/include/dev_driver.h lib/ethdev/ethdev_driver.h lib/ethdev/ethdev_vdev.h
 	drivers/bus/vdev/bus_vdev_driver.h'
+# What the benchmark can do without.
+examples='examples/l3fwd examples/common'
 
 give_up()
 {
@@ -32,7 +35,11 @@ version=$(dpkg-query -W -f '${source:Version}' libdpdk-dev 2>/dev/null)
 [ -n "$version" ] || give_up "the package libdpdk-dev is not installed"
 
 # The file is made last, so it says that the rest is whole.
-[ "$(cat "$target/version" 2>/dev/null)" = "$version" ] && exit 0
+made="$version" # and of what
+for part in $wanted $examples; do
+	made="$made $part"
+done
+[ "$(cat "$target/version" 2>/dev/null)" = "$made" ] && exit 0
 
 tmp=$(mktemp -d) || give_up "no temporary folder"
 trap 'rm -rf "$tmp"' EXIT
@@ -73,11 +80,19 @@ for header in $wanted; do
 done
 # tar shall see the patterns, not the shell.
 set -f
+orig=$(find "$tmp/source" -name '*.orig.tar.?z')
 # shellcheck disable=SC2086
-tar -xf "$(find "$tmp/source" -name '*.orig.tar.?z')" -C "$tmp/tree" --strip-components=1 \
+tar -xf "$orig" -C "$tmp/tree" --strip-components=1 \
 	--wildcards $patterns || give_up "the source package is not laid out as expected"
+patterns=
+for part in $examples; do
+	patterns="$patterns */$part/*"
+done
+# shellcheck disable=SC2086
+tar -xf "$orig" -C "$tmp/tree" --strip-components=1 --wildcards $patterns ||
+	echo "bench: the source package has no l3fwd" >&2
 set +f
 
 rm -rf "$target"
 mkdir -p "$target" && cp -r "$tmp/tree/." "$target" || give_up "cannot write $target"
-echo "$version" >"$target/version"
+echo "$made" >"$target/version"

@@ -1,10 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# Measures the cycles a packet costs, in our processes and in dpdk-testpmd, on
-# the same source and sink; and the control API (case "control", control.py).
-# For `make bench`, which gives VR_BUILD and the variables that bench.py
-# explains (CASES, JSON, DURATION, REPEAT, FLOWS).
+# Measures the cycles a packet costs, in our processes, in dpdk-testpmd and, where
+# they can be had, in l3fwd and Open vSwitch, on the same source and sink; and the
+# control API (case "control", control.py). For `make bench`, which gives VR_BUILD
+# and the variables that bench.py explains (CASES, JSON, DURATION, REPEAT, FLOWS).
 #
 # Works in a lab of its own, which is gone afterwards. Ends with 77 and a
 # sentence if the headers for its source and sink cannot be had.
@@ -42,6 +42,7 @@ if [ ! -e "${DPDK_SRC-}/lib/ethdev/ethdev_driver.h" ]; then
 	DPDK_SRC=$build/../dpdk-headers
 	"$here/headers.sh" "$DPDK_SRC" || exit $?
 fi
+export DPDK_SRC # also for l3fwd
 make -C "$repo" ${JSON:+-s} bench-programs 1>&2 || exit 1
 
 lab_open $hugepages_wanted
@@ -49,7 +50,7 @@ lab_open $hugepages_wanted
 # and /run is often mounted noexec.
 mkdir "$lab/plugins" && mount -t tmpfs -o mode=700 "${lab##*/}" "$lab/plugins" &&
 	cp "$build/bench/flowgen.so" "$lab/plugins" || die "cannot mount a tmpfs"
-lab_run "$python" "$here/bench.py"
+lab_run "$python" "$here"
 status=$?
 [ $control = 0 ] || lab_run "$python" "$here/control.py" || status=1
 exit $status
