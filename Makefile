@@ -368,7 +368,7 @@ $(O)/bench/flowgen.so: $(OBJS_bench) $(LINKFLAGS) Makefile
 
 .PHONY: bench-programs
 bench-programs: $(BENCH_PROGRAMS) ## build the programs with drivers made for measuring (DPDK_SRC=)
-bench: all ## measure; CASES="a b" chooses, JSON=1 prints JSON lines, DURATION=, REPEAT=
+bench: all $(O)/bench/flow_fill_bench ## measure; CASES="a b" chooses, JSON=1 prints JSON lines, DURATION=, REPEAT=
 	+@$(call run,tests/bench/run.sh)
 
 # --- checks of the sources ---------------------------------------------------

@@ -30,9 +30,11 @@ sys.path.insert(0, os.path.join(HERE, "..", "..", "deploy", "lab"))
 from lab import Lab, LabError, until  # noqa: E402
 
 ADD, GET, LIST = 1, 4, 5
-HELLO, NEXTHOP, BRIDGE, ROUTE = 1, 17, 18, 19
+HELLO, NEXTHOP, BRIDGE, ROUTE, FLOW = 1, 17, 18, 19, 23
 MESSAGE_MAX = 1 << 20
 SINGLES = 100000  # changes sent one by one
+FLOWS = 1000000
+FLOW_ENTRIES_DEFAULT = 524288
 # Routes of a full BGP table by prefix length, in thousandths (2024, rounded).
 LENGTHS = {24: 597, 23: 99, 22: 117, 21: 53, 20: 46, 19: 26, 18: 14, 17: 8, 16: 14, 15: 3, 14: 2,
            13: 1, 12: 1, 11: 1, 10: 1, 9: 1, 8: 16}
@@ -309,18 +311,25 @@ class Control:
         self.show(f"region for {self.routes} routes", int(table["size_bytes"]) / 1e6, "MB", "(<= 160)")
         client.close()
 
-    def dump(self):
+    def fill_flows(self):
+        """As many flows as there is room for, or almost; returns how many."""
+        done = self.router.run(os.path.join("..", "bench", "flow_fill_bench"), seconds=60)
+        if done.returncode != 0:
+            raise LabError(f"flow_fill_bench: {done.stderr.strip()}")
+        return int(done.stdout)
+
+    def dump(self, what, kind, there):
         client, before = self.client(), self.memory()
-        (n, seconds), waits = self.stalls(lambda: client.list(ROUTE))
-        if n != self.routes:
-            raise LabError(f"{n} routes were listed, not {self.routes}")
-        self.show("routes dumped", n / seconds, "/s")
+        (n, seconds), waits = self.stalls(lambda: client.list(kind))
+        if n != there:
+            raise LabError(f"{n} {what} were listed, not {there}")
+        self.show(f"{what} dumped ({n} of them)", n / seconds, "/s")
         self.show_waits(waits)
         growth = max(0, self.memory("VmHWM") - before)
         self.show("  vr-ctl's memory grows by", growth / (1 << 20), "MiB", "(<= 64)")
         client.close()
 
-    def kill(self, n, goal):
+    def kill(self, n, goal, flows=0):
         """From the start of the next vr-ctl to its first answer, the best of three."""
         times = []
         for _ in range(3):
@@ -329,7 +338,10 @@ class Control:
             start = time.monotonic()
             self.start_ctl()
             times.append((time.monotonic() - start) * 1e3)
-        self.show(f"killed with {n} routes, answers after", min(times), "ms", goal)
+        also = f" and {flows} flows" if flows else ""
+        self.show(f"killed with {n} routes{also}, back after", min(times), "ms", goal)
+        if flows and int(self.table("flow")["used"]) != 2 * flows:
+            raise LabError("the next vr-ctl has not found all flows")
         if int(self.table("route")["used"]) != n:
             raise LabError("the next vr-ctl has not found all routes")
 
@@ -341,14 +353,17 @@ class Control:
         self.start("full", routes=self.routes)
         self.small_objects()
         self.many_routes()
-        self.dump()
+        self.dump("routes", ROUTE, self.routes)
         self.kill(self.routes, "")
         self.stop()
-        self.start("some", routes=100000)
+        self.start("flows", routes=1000, **{"flow-entries": 2 * FLOWS})
+        self.dump("flows", FLOW, self.fill_flows())
+        self.stop()
+        self.start("some", routes=100000, **{"flow-entries": FLOW_ENTRIES_DEFAULT})
         client = self.client()
         client.pipeline(batches(full_table(100000)))
         client.close()
-        self.kill(100000, "(<= 200)")
+        self.kill(100000, "(<= 200)", flows=self.fill_flows())
         self.stop()
         self.start("vrfs", routes=40960, vrfs=4096)
         client = self.client()
