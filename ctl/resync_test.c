@@ -142,6 +142,31 @@ a_controller_that_owns_nothing_can_be_deleted(void **state)
 		       VROUTER__RESULT__CODE__INVALID, "resync", "no resync was begun");
 }
 
+/* References are no reason to refuse a DEL: who is named goes before who names, of every kind. */
+static void
+what_others_name_can_be_deleted_first(void **state)
+{
+	uint32_t n;
+	const struct object_info *kinds = object_kinds(&n);
+
+	(void)state;
+	for (uint32_t i = 0; i < SAMPLES; i++)
+		for (uint32_t k = 0; k < n; k++)
+			if (sample_of(&kinds[k]) != NULL)
+				sample_of(&kinds[k])(VROUTER__OP__ADD, i, 2); /* names vif and nexthop 2 */
+	assert_ok(ask_batch());
+	for (uint32_t k = 0; k < n; k++) {
+		if (sample_of(&kinds[k]) == NULL)
+			continue;
+		for (uint32_t i = 0; i < SAMPLES; i++) {
+			sample_of(&kinds[k])(VROUTER__OP__DEL, i, 2);
+			assert_ok(ask_batch());
+		}
+		assert_int_equal(list_kind(&kinds[k], NULL, NULL), 0);
+	}
+	assert_int_equal(route_leads_to(2), -1);
+}
+
 /* One of each kind is added again, one is not, one is another's, and one is nobody's. */
 static void
 resync_and_reset_know_all_kinds(void **state)
@@ -226,6 +251,7 @@ main(void)
 	    cmocka_unit_test(an_end_without_a_beginning_is_refused),
 	    cmocka_unit_test(a_controller_that_owns_nothing_can_be_deleted),
 	    cmocka_unit_test(resync_and_reset_know_all_kinds),
+	    cmocka_unit_test(what_others_name_can_be_deleted_first),
 	    cmocka_unit_test(reset_takes_counters_tables_or_both),
 	};
 

@@ -221,6 +221,12 @@ class Control:
         self.router = self.lab.router(name, slots=("10@1",), conf=options)
         self.router.start("vr-primary")
         self.start_ctl()
+        # It serves before it is attached to EAL, which is a long turn of its own.
+        until(self.ctl_is_ready, 30, "vr-ctl is attached")
+
+    def ctl_is_ready(self):
+        processes = self.router.ask("process list")
+        return any(p["role"] == "ctl" and p["state"] == "ready" for p in processes)
 
     def start_ctl(self):
         self.ctl = self.router.start("vr-ctl")

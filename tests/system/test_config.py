@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The configuration as text, lists that are filtered and watched, completion, examples."""
 
+import json
 import os
 import signal
 import subprocess
@@ -61,6 +62,70 @@ def what_the_router_refuses_names_its_line_and_changes_nothing(t):
     assert said.startswith(f"{path}:3: refused: nexthop 4096: "), said
     assert "4095" in said and "nothing was changed" in said, said
     assert r.vrctl("dump") == before
+
+
+# An object of every kind, in the order and words in which `dump` prints them.
+EVERY_KIND = """\
+vif add id=1 name=red type=virtual vrf=1 mac=00:00:5e:00:01:00 mtu=1514 nexthop=1 flags=policy
+vif add id=2 name=host type=host mac=00:00:5e:00:01:00 mtu=1514 ip=10.1.1.1
+vif add id=3 name=agent type=agent mac=00:00:5e:00:01:00 mtu=1514
+vif add id=4 name=up type=physical mac=00:00:5e:00:01:00 mtu=1514 ip=10.9.9.1 cross_connect=2
+nexthop add id=1 type=encap vrf=1 vif=1
+nexthop add id=2 type=encap family=inet vif=4 rewrite=02:00:00:00:00:01:02:00:00:00:00:02:08:00
+nexthop add id=3 type=tunnel vif=4 rewrite=02:00:00:00:00:01:02:00:00:00:00:02:08:00 \
+tunnel.kind=vxlan tunnel.source=10.9.9.1 tunnel.destination=10.9.9.2
+nexthop add id=4 type=ecmp family=inet members=2,2 hash_fields=source,destination
+nexthop add id=5 type=flood vrf=1 members=1,3 labels=0,77
+bridge add vrf=1 mac=02:00:00:00:00:11 nexthop=1 dhcp_flood=yes
+bridge add vrf=1 mac=02:00:00:00:00:12 nexthop=3 label=5001
+route add vrf=1 prefix=0.0.0.0/0 nexthop=4
+route add vrf=1 prefix=10.0.0.0/8 nexthop=2 arp_proxy=yes
+route add vrf=1 prefix=2001:db8::/32 nexthop=2 label=16
+vrf add id=1 name='red net'
+label add label=16 nexthop=2
+vni add vni=5001 nexthop=1
+rule add vif=1 priority=10 direction=ingress source_prefix=10.0.0.0/8 protocol=6 \
+destination_ports=80,90 action=allow
+rule add vif=1 priority=20 direction=egress action=deny
+"""
+NOT_YET = {"mirror", "qos_map", "forwarding_class", "vlan_assignment"}
+
+
+@test
+def every_kind_can_be_dumped_and_applied(t):
+    r = t.router().start_all()
+    path = write(r, "all", EVERY_KIND)
+    objects = EVERY_KIND.count("\n")
+    assert f"{objects} to add" in r.vrctl(f"--dry-run apply {path}")
+    assert r.vrctl("dump").count("\n") == 1, "a dry run has added something"
+    assert r.vrctl(f"apply {path}") == f"{objects} added, 0 changed, 0 deleted\n"
+    assert r.vrctl(f"--replace apply {path}") == "nothing to change\n"
+    dumped = r.vrctl("dump")
+    assert dumped.partition("\n")[2] == EVERY_KIND, dumped
+    kinds = {k["name"] for k in r.ask("hello get")[0]["kinds"] if k["in_batch"]} - NOT_YET
+    missing = [k for k in kinds if f"\n{k} add " not in dumped]
+    assert not missing, f"the example has no {missing}"
+
+    other = EVERY_KIND.replace("name='red net'", "name=blue").replace("vni add", "# vni add")
+    path = write(r, "other", other)
+    said = json.loads(r.vrctl(f"--json --dry-run --replace apply {path}"))
+    assert (said["added"], said["changed"], said["deleted"]) == (0, 1, 1), said
+    assert [c["kind"] for c in said["changes"]] == ["vni", "vrf"], said
+    assert said["changes"][1]["want"]["name"] == "blue", said
+    assert r.vrctl("dump") == dumped, "a dry run has changed something"
+
+    for line, why in (
+        ("route add vrf=1 prefix=10.0.0.0/33 nexthop=2", "prefix has a length of 33 bits"),
+        ("label add label=17", "nexthop is missing"),
+        ("rule add vif=1 priority=30", "direction is missing"),
+        ("mirror add id=1 nexthop=1", "does not mirror"),
+    ):
+        path = write(r, "wrong", f"# one\n{EVERY_KIND}{line}\nvni add vni=7 nexthop=1\n")
+        said = r.vrctl(f"apply {path}", expect=1)
+        assert said.startswith(f"{path}:{objects + 2}: refused: ") and why in said, said
+        assert r.vrctl("dump") == dumped
+    r.vrctl(f"--replace apply {write(r, 'empty', '')}")
+    assert r.vrctl("dump").count("\n") == 1
 
 
 @test
