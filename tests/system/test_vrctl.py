@@ -88,9 +88,88 @@ REFUSED = [
     ("bridge add vrf=256 mac=02:00:00:00:00:aa nexthop=1", "255"),
     ("bridge add vrf=1 mac=02:00 nexthop=1", "mac"),
     ("bridge del vrf=1 mac=02:00:00:00:00:aa", "bridge"),
+    ("bridge add vrf=1 mac=02:00:00:00:00:aa", "nexthop is missing"),
+    ("bridge add vrf=1 mac=02:00:00:00:00:aa nexthop=4096", "4095"),
+    ("bridge add vrf=1 mac=02:00:00:00:00:aa nexthop=1 label=16777216", "16777215"),
+    ("bridge get vrf=1 mac=02:00:00:00:00:aa", "bridge vrf 1 mac 02:00:00:00:00:aa: it does not"),
+    ("route add vrf=1 prefix=10.0.0.0/8", "nexthop is missing"),
+    ("route add vrf=1 prefix=10.0.0.0/33 nexthop=1", "route vrf 1 prefix 10.0.0.0/33: prefix has"),
+    ("route add vrf=1 prefix=2001:db8::/129 nexthop=1", "above 128"),
+    ("route add vrf=256 prefix=10.0.0.0/8 nexthop=1", "255"),
+    ("route add vrf=1 prefix=10.0.0.0/8 nexthop=4096", "4095"),
+    ("route add vrf=1 prefix=10.0.0.0/8 nexthop=1 label=1048576", "1048575"),
+    ("route del vrf=1 prefix=10.0.0.0/8", "does not exist"),
+    ("route get vrf=1 prefix=10.0.0.0/8", "does not exist"),
+    ("vrf add id=256 name=blue", "255"),
+    (f"vrf add id=1 name={'b' * 64}", "63"),
+    ("vrf add id=1 hbs_left=1", "not done yet"),
+    ("vrf add id=1 hbs_right=1", "not done yet"),
+    ("vrf get id=1", "vrf 1: it does not exist"),
+    ("vrf del id=1", "vrf 1: it does not exist"),
+    ("label add label=1048576 nexthop=1", "1048575"),
+    ("label add label=16", "nexthop is missing"),
+    ("label add label=16 nexthop=4096", "4095"),
+    ("label get label=16", "label 16: it does not exist"),
+    ("label del label=16", "label 16: it does not exist"),
+    ("vni add vni=16777216 nexthop=1", "16777215"),
+    ("vni add vni=16", "nexthop is missing"),
+    ("vni add vni=16 nexthop=4096", "4095"),
+    ("vni get vni=16", "vni 16: it does not exist"),
+    ("vni del vni=16", "vni 16: it does not exist"),
+    ("rule add priority=1 direction=ingress action=deny", "vif is missing"),
+    ("rule add vif=1 direction=ingress action=deny", "priority is missing"),
+    ("rule add vif=256 priority=1 direction=ingress action=deny", "255"),
+    ("rule add vif=1 priority=1 action=deny", "direction is missing"),
+    ("rule add vif=1 priority=1 direction=ingress", "action is missing"),
+    ("rule add vif=1 priority=1 direction=ingress action=deny protocol=256", "255"),
+    ("rule add vif=1 priority=1 direction=ingress action=deny source_prefix=10.0.0.0/33", "above 32"),
+    ("rule add vif=1 priority=1 direction=ingress action=deny destination_prefix=::/129", "above 128"),
+    ("rule add vif=1 priority=1 direction=ingress action=deny source_ports=1,2,3", "3 numbers"),
+    ("rule add vif=1 priority=1 direction=ingress action=deny source_ports=65536", "65535"),
+    ("rule add vif=1 priority=1 direction=ingress action=deny destination_ports=9,8", "above the last"),
+    (
+        "rule add vif=1 priority=1 direction=ingress action=deny source_prefix=10.0.0.0/8 "
+        "destination_prefix=2001:db8::/32",
+        "no packet has both",
+    ),
+    ("rule get vif=1 priority=1", "rule vif 1 priority 1: it does not exist"),
+    ("rule del vif=1 priority=1", "rule vif 1 priority 1: it does not exist"),
+    ("flow get index=4096", "not below 4096"),
+    ("flow get index=1", "does not exist"),
+    ("flow get source=10.0.0.1", "name it by index"),
+    ("flow get source=10.0.0.1 destination=10.0.0.2 protocol=256 nexthop=1", "at most 255"),
+    ("flow get source=10.0.0.1 destination=10.0.0.2 protocol=17 nexthop=1", "no such flow"),
+    ("flow del index=1", "does not exist"),
+    ("flow del index=1 generation=5", "generation 5 has gone"),
+    ("mirror add id=1 nexthop=1", "does not mirror packets yet"),
+    ("qos_map add id=1", "not"),
+    ("forwarding_class add id=1", "not"),
+    ("vlan_assignment add vif=1 vlan=1", "not"),
+    ("packet set vif=1 frame=02:00", "command is missing"),
+    ("packet set command=switch frame=02:00", "vif is missing"),
+    ("packet set command=switch vif=1 frame=02:00", "there is no vif 1"),
+    ("controller set name=x", "resync is missing"),
+    ("controller set name=x resync=end", "no resync was begun"),
+    (f"controller set name={'x' * 56} resync=begin", "55"),
+    ("controller del name=y", "controller y: it does not exist"),
+    ("reset set", "say what"),
+    ("reset set tables=yes vif=1", "counters only"),
+    ("reset set counters=yes vif=256", "above"),
+    ("log set nonsense=debug", "no module"),
+    ("log set server=loud", "none of error, warning"),
+    ("drop list reason=nonsense", "nonsense"),
+    ("drop list vif=256", "255"),
+    ("drop list slot=99", "no slot 99"),
+    ("dropped list reason=nonsense", "nonsense"),
+    ("dropped list vif=256", "255"),
+    ("dropped list slot=99", "no slot 99"),
+    ("port get name=nonsense", "port nonsense: it does not exist"),
     ("slot get id=99", "slot 99"),
     ("table get name=nonsense", "nonsense"),
 ]
+
+# Nothing that is asked of these can be wrong.
+NEVER_REFUSED = {"hello", "status", "process", "mempool", "audit", "flow_stats"}
 
 # Not sent at all.
 WRONG = [
@@ -112,6 +191,10 @@ def a_refusal_says_what_and_why_and_ends_with_1(t):
     for line, expected in REFUSED:
         said = r.vrctl(line, expect=1)
         assert expected in said, f"vrctl {line}: no '{expected}' in: {said}"
+    kinds = {k["name"] for k in r.ask("hello get")[0]["kinds"]} - NEVER_REFUSED
+    missing = kinds - {line.split()[0] for line, _ in REFUSED}
+    assert not missing, f"no refusal of {missing} was tried"
+    assert r.vrctl("dump").count("\n") == 1, "what was refused has changed something"
 
 
 @test
