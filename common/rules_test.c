@@ -72,8 +72,7 @@ rule_of(uint32_t priority, bool allow)
 static struct flow_key
 key_to(uint8_t host, uint16_t port)
 {
-	struct flow_key k = {.destination_port_be = __builtin_bswap16(port),
-			     .nexthop_protocol = 6};
+	struct flow_key k = {.destination_port_be = __builtin_bswap16(port), .nexthop_protocol = 6};
 
 	flow_key_set_ipv4(k.source, (uint8_t[4]){10, 0, 0, 1});
 	flow_key_set_ipv4(k.destination, (uint8_t[4]){10, 0, 0, host});
@@ -81,11 +80,17 @@ key_to(uint8_t host, uint16_t port)
 }
 
 static void
-put(uint32_t vif, struct rule r)
+put_rule(uint32_t vif, const struct rule *r)
 {
-	assert_int_equal(rules_stage_put(writer, batch, vif, &r, 7), 0);
+	assert_int_equal(rules_stage_put(writer, batch, vif, r, 7), 0);
 	redo_commit(batch);
 }
+
+#define PUT(vif, ...)                           \
+	do {                                    \
+		struct rule made = __VA_ARGS__; \
+		put_rule(vif, &made);           \
+	} while (0)
 
 static void
 without_rules_everything_is_allowed(void **state)
@@ -95,7 +100,7 @@ without_rules_everything_is_allowed(void **state)
 	(void)state;
 	assert_true(rules_allow(rules, 3, RULE_INGRESS, &k));
 	assert_true(rules_allow(rules, VIFS, RULE_INGRESS, &k));
-	put(3, rule_of(1, false));
+	PUT(3, rule_of(1, false));
 	assert_false(rules_allow(rules, 3, RULE_INGRESS, &k));
 	assert_true(rules_allow(rules, 3, RULE_EGRESS, &k));
 	assert_true(rules_allow(rules, 4, RULE_INGRESS, &k));
@@ -112,29 +117,29 @@ each_part_of_a_rule_is_asked(void **state)
 	r.destination[0] = UINT64_MAX;
 	r.destination[1] = UINT64_C(0xffffffff0a000002);
 	r.destination_len = 128;
-	put(1, r);
+	put_rule(1, &r);
 	assert_false(rules_allow(rules, 1, RULE_INGRESS, &k));
 	k = key_to(3, 80);
 	assert_true(rules_allow(rules, 1, RULE_INGRESS, &k));
 	r.destination_len = 96 + 24; /* the bits behind it are not looked at */
-	put(1, r);
+	put_rule(1, &r);
 	assert_false(rules_allow(rules, 1, RULE_INGRESS, &k));
 	r.destination_ports[0] = 81;
-	put(1, r);
+	put_rule(1, &r);
 	assert_true(rules_allow(rules, 1, RULE_INGRESS, &k));
 	k = key_to(3, 81);
 	assert_false(rules_allow(rules, 1, RULE_INGRESS, &k));
 	r.protocol = 17;
-	put(1, r);
+	put_rule(1, &r);
 	assert_true(rules_allow(rules, 1, RULE_INGRESS, &k));
 	r = rule_of(1, false);
 	r.source_len = 97; /* of IPv4: 128.0.0.0/1 */
 	r.source[0] = UINT64_MAX;
 	r.source[1] = UINT64_C(0xffffffff80000000);
-	put(1, r);
+	put_rule(1, &r);
 	assert_true(rules_allow(rules, 1, RULE_INGRESS, &k));
 	r.source[1] = UINT64_C(0xffffffff00000000);
-	put(1, r);
+	put_rule(1, &r);
 	assert_false(rules_allow(rules, 1, RULE_INGRESS, &k));
 }
 
@@ -147,9 +152,8 @@ rules_stand_in_the_order_of_their_priorities(void **state)
 
 	(void)state;
 	for (int i = 0; i < 5; i++)
-		assert_int_equal(rules_stage_put(writer, batch, 2,
-						 &(struct rule){.priority = order[i]}, 7),
-				 0);
+		assert_int_equal(
+		    rules_stage_put(writer, batch, 2, &(struct rule){.priority = order[i]}, 7), 0);
 	rules_of(rules, 2, &n);
 	assert_int_equal(n, 0); /* not yet */
 	redo_commit(batch);
@@ -183,7 +187,7 @@ an_abandoned_batch_leaves_nothing(void **state)
 	assert_int_equal(n, 0);
 	assert_int_equal(rules_revision(rules), revision);
 	for (uint32_t i = 0; i < CAPACITY / 4; i++)
-		put(5, rule_of(i, true));
+		PUT(5, rule_of(i, true));
 	assert_int_equal(rules_used(rules), CAPACITY / 4);
 }
 
@@ -216,7 +220,7 @@ what_is_added_again_changes_its_owner_and_nothing_else(void **state)
 	uint32_t n, revision;
 
 	(void)state;
-	put(1, r);
+	put_rule(1, &r);
 	list = rules_of(rules, 1, &n);
 	revision = rules_revision(rules);
 	assert_int_equal(rules_stage_put(writer, batch, 1, &r, 9), 0);
@@ -225,7 +229,7 @@ what_is_added_again_changes_its_owner_and_nothing_else(void **state)
 	assert_int_equal(*rules_owner(rules, list), 9);
 	assert_int_equal(rules_revision(rules), revision);
 	r.allow = 0;
-	put(1, r);
+	put_rule(1, &r);
 	assert_true(rules_revision(rules) != revision);
 }
 
@@ -236,13 +240,13 @@ the_next_writer_finds_what_is_free_and_revises(void **state)
 
 	(void)state;
 	for (uint32_t i = 0; i < 10; i++)
-		put(6, rule_of(i, true));
+		PUT(6, rule_of(i, true));
 	revision = rules_revision(rules);
 	rules_writer_destroy(writer);
 	writer = rules_writer_create(rules, NULL);
 	assert_true(rules_revision(rules) != revision);
 	for (uint32_t i = 0; i < 10; i++)
-		put(7, rule_of(i, true));
+		PUT(7, rule_of(i, true));
 	assert_int_equal(rules_used(rules), 20);
 }
 
