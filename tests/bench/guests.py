@@ -64,6 +64,15 @@ class Guests:
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         )  # fmt: skip
 
+        until(self.are_there, 10, "both guests are served")
+        self.load.stdin.write("\n")
+
+    def are_there(self):
+        if self.load.poll() is not None:
+            raise LabError(f"vhost-load: {self.load.stdout.read().strip()}")
+        states = [v.get("state", {}).get("guest", {}) for v in self.router.ask("vif list")]
+        return all(g.get("connected") for g in states)
+
     def read(self):
         """Counters, and both threads' CPU time."""
         cpu = [pump_of(child.pid) for child in (self.agent, self.worker)]

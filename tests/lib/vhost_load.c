@@ -6,10 +6,10 @@
  *
  *   vhost-load --config FILE --from PATH --to PATH [--imix 1]
  *
- * The guests listen at PATHs, and have the MACs 02:00:00:00:00:01 and :02. Each line on standard
- * input is answered by a line of JSON; when it ends, nothing more is sent, what is on the way
- * arrives, and a last line follows. Frames are numbered: one that is missing, in disorder, or
- * changed in its first bytes is 'wrong'.
+ * The guests listen at PATHs, and have the MACs 02:00:00:00:00:01 and :02. A first line on standard
+ * input says that the agent serves both; each further one is answered by a line of JSON; when it
+ * ends, nothing more is sent, what is on the way arrives, and a last line follows. Frames are
+ * numbered: one that is missing, in disorder, or changed in its first bytes is 'wrong'.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -38,6 +38,7 @@ enum {
 	CONNECT_MS = 10000,
 	SHORTEST = 60,
 	IMIX_CYCLE = 12,
+	READ_US = 100000, /* the agent has read our last message, surely */
 	SETTLE_US = 1000,
 	SETTLE_TIMES = 2000, /* until what does not arrive is lost */
 };
@@ -278,6 +279,10 @@ main(int argc, char **argv)
 		goto failed;
 	l.agent.of = ((const struct slots *)region_table(&region, "agents"))->s;
 	l.slot.of = ((const struct slots *)region_table(&region, "slots"))->s;
+	/* A frame that comes before the other's queues run would be dropped. */
+	if (fgets(line, sizeof(line), stdin) == NULL)
+		return EXIT_FAILURE;
+	usleep(READ_US);
 	if (pthread_create(&thread, NULL, load_main, &l) != 0)
 		return EXIT_FAILURE;
 	while (fgets(line, sizeof(line), stdin) != NULL)
