@@ -51,6 +51,18 @@ first_two_bytes(const struct walk *w, enum route_family family, uint32_t i)
 	return byte_of(w, family, i, 0) << 8 | byte_of(w, family, i, 1);
 }
 
+static inline bool
+is_wide(uint32_t slot)
+{
+	return slot_is_node(slot) && slot_kind(slot) == NODE_WIDE;
+}
+
+ALWAYS_INLINE const uint32_t *
+wide_slots(const struct walk *w, uint32_t slot)
+{
+	return (const uint32_t *)(w->lines + (uint64_t)slot_line(slot) * CACHE_LINE);
+}
+
 /* Whether the address has the bits that a SKIP node names. */
 ALWAYS_INLINE bool
 skip_matches(const struct walk *w, enum route_family family, uint32_t i, const struct route_skip *s)
@@ -97,12 +109,29 @@ enter(struct walk *w, enum route_family family, const struct route_root *const *
 {
 	for (uint32_t i = 0; i < n; i++) {
 		uint32_t top = slot_load(&root[i]->top);
-		const uint32_t *wide =
-		    (const uint32_t *)(w->lines + (uint64_t)slot_line(top) * CACHE_LINE);
-		bool is_wide = slot_is_node(top) && slot_kind(top) == NODE_WIDE;
 
 		w->slot[i] = top;
-		at[i] = is_wide ? wide + first_two_bytes(w, family, i) : &w->slot[i];
+		at[i] = is_wide(top) ? wide_slots(w, top) + first_two_bytes(w, family, i)
+				     : &w->slot[i];
+		__builtin_prefetch(at[i]);
+	}
+}
+
+/* The same for addresses of one VRF, as those of a burst mostly are. */
+ALWAYS_INLINE void
+enter_together(struct walk *w, enum route_family family, const struct route_root *root, uint32_t n,
+	       const uint32_t **at)
+{
+	uint32_t top = slot_load(&root->top);
+
+	for (uint32_t i = 0; i < n; i++) {
+		w->slot[i] = top;
+		at[i] = &w->slot[i];
+	}
+	if (!is_wide(top))
+		return;
+	for (uint32_t i = 0; i < n; i++) {
+		at[i] = wide_slots(w, top) + first_two_bytes(w, family, i);
 		__builtin_prefetch(at[i]);
 	}
 }
@@ -132,6 +161,23 @@ descend(struct walk *w, enum route_family family, const uint32_t *const *at, uin
 	}
 }
 
+static inline bool
+is_one_vrf(const uint32_t *vrf, uint32_t n)
+{
+	uint32_t differ = 0;
+
+	for (uint32_t i = 0; i < n; i++)
+		differ |= vrf[i] ^ vrf[0];
+	return differ == 0;
+}
+
+/* A leaf's value, or that of the VRF's default route. */
+ALWAYS_INLINE uint64_t
+value_of(const uint64_t *values, uint32_t slot, uint32_t fallback)
+{
+	return __atomic_load_n(&values[slot_value(slot != 0 ? slot : fallback)], __ATOMIC_RELAXED);
+}
+
 ALWAYS_INLINE void
 lookup(const struct route_table *t, enum route_family family, const uint32_t *vrf,
        struct addresses a, uint32_t n, uint64_t *value)
@@ -145,16 +191,23 @@ lookup(const struct route_table *t, enum route_family family, const uint32_t *vr
 	w.lines = (uintptr_t)route_line(t, 0);
 	w.values = (uintptr_t)values;
 	w.a = a;
+	if (__builtin_expect(n > 0 && is_one_vrf(vrf, n), 1)) {
+		const struct route_root *one = &roots[vrf[0] < vrfs ? vrf[0] : vrfs];
+		uint32_t fallback;
+
+		enter_together(&w, family, one, n, at);
+		descend(&w, family, at, n);
+		fallback = slot_load(&one->fallback);
+		for (uint32_t i = 0; i < n; i++)
+			value[i] = value_of(values, w.slot[i], fallback);
+		return;
+	}
 	for (uint32_t i = 0; i < n; i++)
 		root[i] = &roots[vrf[i] < vrfs ? vrf[i] : vrfs];
 	enter(&w, family, root, n, at);
 	descend(&w, family, at, n);
-	for (uint32_t i = 0; i < n; i++) {
-		uint32_t fallback = slot_load(&root[i]->fallback);
-		uint32_t slot = w.slot[i] != 0 ? w.slot[i] : fallback;
-
-		value[i] = __atomic_load_n(&values[slot_value(slot)], __ATOMIC_RELAXED);
-	}
+	for (uint32_t i = 0; i < n; i++)
+		value[i] = value_of(values, w.slot[i], slot_load(&root[i]->fallback));
 }
 
 void

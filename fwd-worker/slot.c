@@ -31,6 +31,7 @@
 #include "common/region.h"
 #include "fwd-worker/poll_list.h"
 #include "fwd-worker/receive.h"
+#include "fwd-worker/stage.h"
 #include "fwd-worker/taps.h"
 
 enum {
@@ -375,6 +376,7 @@ worker_fill(struct slot_thread *st)
 	w->spread = (uint8_t)st->config.conf->spread;
 	w->spread_slots = (uint8_t)hs->n_slots;
 	w->io_forward = st->config.io_forward;
+	stages_init(w);
 	rings_find(w);
 	tap_reader_init(&w->tap_reader, w->hand, w->mbufs);
 	st->adaptive = st->config.conf->poll == POLL_ADAPTIVE;

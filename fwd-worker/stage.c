@@ -43,22 +43,26 @@ stage_call(struct worker *w, enum stage s, const struct vec *v)
 }
 
 /*
- * Most bursts have one verdict for all: finds out without a branch for each packet. A vec as long
- * as the burst is the whole burst, in order, which the compiler can compare many at a time.
+ * The one verdict of all packets, or EACH. For stages that have not said: finds out without a branch
+ * for each packet. A vec as long as the burst is the whole burst, in order, which the compiler can
+ * compare many at a time.
  */
-static bool
-is_unanimous(const struct burst *b, const struct vec *v)
+static struct verdict
+verdict_of(const struct burst *b, const struct vec *v)
 {
-	uint8_t first = b->verdict[v->i[0]].code, differ = 0;
+	struct verdict first = b->verdict[v->i[0]];
+	uint8_t differ = 0;
 
+	if (b->common.code != VERDICT_EACH)
+		return b->common;
 	if (vec_is_whole(b, v)) {
 		for (uint32_t i = 0; i < b->n; i++)
-			differ |= b->verdict[i].code ^ first;
-		return differ == 0;
+			differ |= b->verdict[i].code ^ first.code;
+	} else {
+		for (uint32_t k = 0; k < v->n; k++)
+			differ |= b->verdict[v->i[k]].code ^ first.code;
 	}
-	for (uint32_t k = 0; k < v->n; k++)
-		differ |= b->verdict[v->i[k]].code ^ first;
-	return differ == 0;
+	return differ == 0 ? first : EACH;
 }
 
 static void
@@ -74,15 +78,20 @@ drop_all(struct worker *w, enum stage s, const struct vec *v, enum drop why)
 	count_drops(w, w->burst.in_vif, why, v->n);
 }
 
+/* All of a stage's packets to another, which mostly has none yet: then the two change vecs. */
 static void
-vec_append(struct vec *to, const struct vec *v)
+pass_on(struct burst *b, enum stage from, enum stage to)
 {
-	if (__builtin_expect(to->n == 0, 1)) {
-		*to = *v;
+	struct vec *v = b->todo[from], *w = b->todo[to];
+
+	b->pending |= UINT32_C(1) << to;
+	if (__builtin_expect(w->n == 0, 1)) {
+		b->todo[from] = w;
+		b->todo[to] = v;
 		return;
 	}
-	memcpy(&to->i[to->n], v->i, v->n);
-	to->n += v->n;
+	memcpy(&w->i[w->n], v->i, v->n);
+	w->n += v->n;
 }
 
 static void
@@ -99,7 +108,7 @@ follow_one_by_one(struct worker *w, enum stage s, const struct vec *v)
 			hand_drop(w->hand, b->m[v->i[k]]);
 			count_drops(w, b->in_vif, verdict_drop(verdict), 1);
 		} else if (verdict.code < STAGES) {
-			struct vec *to = &b->todo[verdict.code];
+			struct vec *to = b->todo[verdict.code];
 
 			to->i[to->n++] = v->i[k];
 			b->pending |= UINT32_C(1) << verdict.code;
@@ -110,16 +119,14 @@ follow_one_by_one(struct worker *w, enum stage s, const struct vec *v)
 static void
 follow(struct worker *w, enum stage s, const struct vec *v)
 {
-	struct verdict verdict = w->burst.verdict[v->i[0]];
+	struct verdict verdict = verdict_of(&w->burst, v);
 
-	if (__builtin_expect(!is_unanimous(&w->burst, v), 0))
-		follow_one_by_one(w, s, v);
+	if (__builtin_expect(verdict.code < STAGES, 1))
+		pass_on(&w->burst, s, (enum stage)verdict.code);
 	else if (verdict_is_drop(verdict))
 		drop_all(w, s, v, verdict_drop(verdict));
-	else if (verdict.code < STAGES) {
-		vec_append(&w->burst.todo[verdict.code], v);
-		w->burst.pending |= UINT32_C(1) << verdict.code;
-	}
+	else if (verdict.code == VERDICT_EACH)
+		follow_one_by_one(w, s, v);
 }
 
 /* Where a trace request will have its say: one test for a burst of which nothing is traced. */
@@ -140,10 +147,21 @@ drop_pending(struct worker *w)
 
 	for (; b->pending != 0; b->pending &= b->pending - 1) {
 		uint32_t s = (uint32_t)__builtin_ctz(b->pending);
-		struct vec *v = &b->todo[s];
+		struct vec *v = b->todo[s];
 
 		drop_all(w, (enum stage)s, v, DROP_NEXTHOP_LOOP);
 		v->n = 0;
+	}
+}
+
+void
+stages_init(struct worker *w)
+{
+	struct burst *b = &w->burst;
+
+	for (uint32_t s = 0; s < STAGES; s++) {
+		b->vecs[s].n = 0;
+		b->todo[s] = &b->vecs[s];
 	}
 }
 
@@ -159,12 +177,12 @@ stages_run_from(struct worker *w, enum stage from)
 	struct burst *b = &w->burst;
 	uint32_t last = 0, returns = 0;
 
-	b->todo[from] = everybody;
-	b->todo[from].n = b->n;
+	*b->todo[from] = everybody;
+	b->todo[from]->n = b->n;
 	b->pending = UINT32_C(1) << from;
 	while (b->pending != 0) {
 		uint32_t s = (uint32_t)__builtin_ctz(b->pending);
-		struct vec *v = &b->todo[s];
+		const struct vec *v = b->todo[s];
 
 		if (__builtin_expect(s < last, 0) && ++returns > RETURNS_MAX) {
 			drop_pending(w);
@@ -172,10 +190,11 @@ stages_run_from(struct worker *w, enum stage from)
 		}
 		last = s;
 		b->pending &= b->pending - 1;
+		b->common = EACH;
 		stage_call(w, (enum stage)s, v);
 		FAULT_POINT("stage");
 		trace(b, (enum stage)s, v);
 		follow(w, (enum stage)s, v);
-		v->n = 0;
+		b->todo[s]->n = 0;
 	}
 }

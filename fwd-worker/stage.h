@@ -17,8 +17,8 @@
 enum { RETURNS_MAX = 16 };
 
 /*
- * Each stage: reads v's packets, writes burst.verdict[] for each of them. It never passes a packet
- * to itself.
+ * Each stage: reads v's packets, writes burst.verdict[] for each of them, or burst.common when all go
+ * one way: then the runner need not find that out. It never passes a packet to itself.
  */
 #define STAGE(NAME, name, text) \
 	void stage_##name(struct worker *w, struct burst *b, const struct vec *v);
@@ -33,6 +33,9 @@ vec_is_whole(const struct burst *b, const struct vec *v)
 {
 	return __builtin_expect(v->n == b->n, 1);
 }
+
+/* Once for a worker, before it runs any. */
+void stages_init(struct worker *w);
 
 /*
  * Runs the burst of w->burst: m, n, port and traced are set, and so are w's members of the loop.

@@ -22,10 +22,11 @@ struct verdict {
 	uint8_t code;
 };
 
-enum { VERDICT_SENT = 63, VERDICT_DROP = 64 };
-_Static_assert((int)STAGES < (int)VERDICT_SENT, "stages and drops share a byte");
+enum { VERDICT_EACH = 62, VERDICT_SENT = 63, VERDICT_DROP = 64 };
+_Static_assert((int)STAGES < (int)VERDICT_EACH, "stages and drops share a byte");
 
 #define TO(NAME)      ((struct verdict){.code = STAGE_##NAME})
+#define EACH          ((struct verdict){.code = VERDICT_EACH}) /* packets differ */
 #define SENT          ((struct verdict){.code = VERDICT_SENT})
 #define DROP_FOR(why) ((struct verdict){.code = (uint8_t)(VERDICT_DROP + (why))})
 #define DROP(NAME)    DROP_FOR(DROP_##NAME)

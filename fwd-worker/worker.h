@@ -90,11 +90,14 @@ struct burst {
 	uint64_t flowed;
 	/* nexthop, for the flow stage: where the packet goes on if its flow is allowed */
 	struct verdict after[BURST_MAX];
-	/* every stage, for each packet it was given */
+	/* every stage, for each packet it was given ... */
 	struct verdict verdict[BURST_MAX];
+	/* ... or but once, when it is the same for them all; the runner sets it to EACH before */
+	struct verdict common;
 	/* the runner */
 	uint32_t pending; /* bit s: todo[s] has packets */
-	struct vec todo[STAGES];
+	struct vec *todo[STAGES];
+	struct vec vecs[STAGES]; /* what todo[] points to, in any order */
 };
 
 /* Ways out that are nobody's nexthop; see leads.h. */

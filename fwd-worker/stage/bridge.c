@@ -90,6 +90,8 @@ bridge_all(struct worker *w, struct burst *b, const struct vec *v, bool whole)
 	}
 	if (__builtin_expect((any & KEY_GROUP) != 0 || found != UINT64_MAX >> (64 - v->n), 0))
 		bridge_rest(w, b, v, keys, found);
+	else
+		b->common = TO(NEXTHOP);
 }
 
 void

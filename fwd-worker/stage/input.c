@@ -106,19 +106,24 @@ may_be_own(const struct burst *b, const struct vif *vif)
 	return false;
 }
 
-/* Most bursts have no packet for the router itself, which is found out with as little as possible.
+/*
+ * Most bursts have no packet for the router itself, which is found out with as little as possible.
+ * The verdict of all that are no runts, or EACH.
  */
-static inline void
+static inline struct verdict
 input_own(struct burst *b, const struct vif *vif)
 {
 	uint64_t own = destination_of(vif->mac); /* there is a reserved member behind it */
+	uint8_t differ = 0;
 
 	if (__builtin_expect(!may_be_own(b, vif), 1))
-		return;
+		return TO(BRIDGE);
 	for (uint32_t i = 0; i < b->n; i++) {
 		if (destination_of(b->head[i]) == own && !verdict_is_drop(b->verdict[i]))
 			b->verdict[i] = routed_one(b->head[i]);
+		differ |= b->verdict[i].code ^ STAGE_IP4;
 	}
+	return differ == 0 ? TO(IP4) : EACH;
 }
 
 /* Of most vifs a packet's destination MAC tells where it goes. */
@@ -132,12 +137,13 @@ is_plain(const struct vif *vif)
 	       (vif->flags & (looked_at | VIF_FLAG_CROSS_CONNECT)) == usual;
 }
 
-static void
+static struct verdict
 to_classify(struct burst *b)
 {
 	for (uint32_t i = 0; i < b->n; i++)
 		if (!verdict_is_drop(b->verdict[i]))
 			b->verdict[i] = TO(CLASSIFY);
+	return TO(CLASSIFY);
 }
 
 static uint32_t
@@ -156,6 +162,7 @@ stage_input(struct worker *w, struct burst *b, const struct vec *v)
 {
 	const struct vif *vif;
 	struct vif_counters *c;
+	struct verdict common;
 	uint64_t bytes = 0;
 	bool runt = false;
 
@@ -185,10 +192,8 @@ stage_input(struct worker *w, struct burst *b, const struct vec *v)
 		for (uint32_t i = 0; i < b->n; i++)
 			b->vrf[i] = vif->vrf;
 		b->in_flags = vif->flags;
-		if (__builtin_expect(is_plain(vif), 1))
-			input_own(b, vif);
-		else
-			to_classify(b);
+		common = __builtin_expect(is_plain(vif), 1) ? input_own(b, vif) : to_classify(b);
+		b->common = __builtin_expect(runt, 0) ? EACH : common;
 	}
 	if (__builtin_expect(w->from_ring, 0)) {
 		for (uint32_t k = 0; k < v->n; k++)

@@ -93,6 +93,7 @@ static inline void
 ip4_all(struct burst *b, const struct vec *v, bool whole)
 {
 	uint64_t inet = 0, expired = 0;
+	uint8_t differ = 0;
 
 	for (uint32_t k = 0; k < v->n; k++) {
 		uint32_t i = vec_at(v, k, whole);
@@ -100,12 +101,15 @@ ip4_all(struct burst *b, const struct vec *v, bool whole)
 
 		b->verdict[i] =
 		    ip4_one(b->m[i], b->head[i], b->len[i] - RTE_ETHER_HDR_LEN, bit, &expired);
+		differ |= b->verdict[i].code ^ STAGE_ROUTE4;
 		inet |= bit;
 	}
 	b->inet |= inet;
 	b->expired = (b->expired & ~inet) | expired;
 	if (__builtin_expect((b->mine & inet) != 0, 0))
 		mine_to_receive(b, v);
+	else if (__builtin_expect(differ == 0, 1))
+		b->common = TO(ROUTE4);
 }
 
 void

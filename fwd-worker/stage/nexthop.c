@@ -85,7 +85,7 @@ is_one_id(const struct burst *b, const struct vec *v, bool whole)
 }
 
 static inline void
-nexthop_all(struct worker *w, struct burst *b, const struct vec *v, bool whole)
+nexthop_all(struct worker *w, struct burst *b, const struct vec *v, bool detours, bool whole)
 {
 	uint32_t id = b->nexthop_id[v->i[0]];
 	const struct nexthop *nh = nexthop_lookup(w->nexthops, id);
@@ -94,6 +94,10 @@ nexthop_all(struct worker *w, struct burst *b, const struct vec *v, bool whole)
 	if (__builtin_expect(is_one_family(b) && is_one_id(b, v, whole), 1)) {
 		for (uint32_t k = 0; k < v->n; k++)
 			b->nexthop[vec_at(v, k, whole)] = nh;
+		if (__builtin_expect(!detours, 1)) {
+			b->common = verdict;
+			return;
+		}
 		for (uint32_t k = 0; k < v->n; k++)
 			b->verdict[vec_at(v, k, whole)] = verdict;
 		return;
@@ -169,12 +173,14 @@ end_expired(struct worker *w, struct burst *b, const struct vec *v)
 void
 stage_nexthop(struct worker *w, struct burst *b, const struct vec *v)
 {
+	bool policed = b->policy || rules_policed(w->rules), detours = policed || b->expired != 0;
+
 	if (vec_is_whole(b, v))
-		nexthop_all(w, b, v, true);
+		nexthop_all(w, b, v, detours, true);
 	else
-		nexthop_all(w, b, v, false);
+		nexthop_all(w, b, v, detours, false);
 	if (__builtin_expect(b->expired != 0, 0))
 		end_expired(w, b, v);
-	if (__builtin_expect(b->policy || rules_policed(w->rules), 0))
+	if (__builtin_expect(policed, 0))
 		detour(w, b, v);
 }

@@ -236,8 +236,7 @@ output_plain(struct worker *w, struct burst *b, const struct vec *v, const struc
 	for (uint32_t k = 0; k < v->n; k++)
 		g->m[g->n + k] = b->m[vec_at(v, k, whole)];
 	g->n = (uint16_t)(g->n + v->n);
-	for (uint32_t k = 0; k < v->n; k++)
-		b->verdict[vec_at(v, k, whole)] = SENT;
+	b->common = SENT;
 	count_out(w, e->vif, v->n, bytes);
 	return true;
 }

@@ -28,19 +28,27 @@ rewrite_longer(struct burst *b, uint32_t i, const struct nexthop *nh)
 	return TO(OUTPUT);
 }
 
+static inline bool
+is_plain(const struct nexthop *nh)
+{
+	return __builtin_expect(nh->encap.rewrite_len == RTE_ETHER_HDR_LEN, 1);
+}
+
 void
 stage_rewrite(struct worker *w, struct burst *b, const struct vec *v)
 {
+	bool plain = true;
+
 	(void)w;
 	for (uint32_t k = 0; k < v->n; k++) {
 		uint32_t i = v->i[k];
 		const struct nexthop *nh = b->nexthop[i];
 
-		if (__builtin_expect(nh->encap.rewrite_len != RTE_ETHER_HDR_LEN, 0)) {
-			b->verdict[i] = rewrite_longer(b, i, nh);
-			continue;
-		}
-		memcpy(b->head[i], nh->encap.rewrite, RTE_ETHER_HDR_LEN);
-		b->verdict[i] = TO(OUTPUT);
+		plain &= is_plain(nh);
+		if (is_plain(nh))
+			memcpy(b->head[i], nh->encap.rewrite, RTE_ETHER_HDR_LEN);
+		b->verdict[i] = is_plain(nh) ? TO(OUTPUT) : rewrite_longer(b, i, nh);
 	}
+	if (plain)
+		b->common = TO(OUTPUT);
 }

@@ -25,6 +25,7 @@
 #include "common/stitch.h"
 #include "common/rules.h"
 #include "fwd-worker/receive.h"
+#include "fwd-worker/stage.h"
 
 enum { IDS = 64, ENTRIES = 64, RULES = 64, FLOWS = 64, NO_VIF = IDS, PEERS_HAND = RIG_PEER_SLOT };
 
@@ -205,6 +206,7 @@ worker_first(struct worker *w)
 	    (struct rx_ring){.ring = handshake_ring(rig.hs, PEERS_HAND, 0), .from = PEERS_HAND};
 	w->n_rings = 1;
 	w->mesh[PEERS_HAND] = handshake_ring(rig.hs, 0, PEERS_HAND);
+	stages_init(w);
 	tap_reader_init(&w->tap_reader, w->hand, w->mbufs);
 	rig.qsbr = zeroed(grace_size());
 	rig.agent = zeroed(sizeof(*rig.agent));
