@@ -111,8 +111,8 @@ enter(struct walk *w, enum route_family family, const struct route_root *const *
 		uint32_t top = slot_load(&root[i]->top);
 
 		w->slot[i] = top;
-		at[i] = is_wide(top) ? wide_slots(w, top) + first_two_bytes(w, family, i)
-				     : &w->slot[i];
+		at[i] =
+		    is_wide(top) ? wide_slots(w, top) + first_two_bytes(w, family, i) : &w->slot[i];
 		__builtin_prefetch(at[i]);
 	}
 }

@@ -43,9 +43,9 @@ stage_call(struct worker *w, enum stage s, const struct vec *v)
 }
 
 /*
- * The one verdict of all packets, or EACH. For stages that have not said: finds out without a branch
- * for each packet. A vec as long as the burst is the whole burst, in order, which the compiler can
- * compare many at a time.
+ * The one verdict of all packets, or EACH. For stages that have not said: finds out without a
+ * branch for each packet. A vec as long as the burst is the whole burst, in order, which the
+ * compiler can compare many at a time.
  */
 static struct verdict
 verdict_of(const struct burst *b, const struct vec *v)
