@@ -47,10 +47,11 @@ struct event_look *
 event_look_create(const struct ctl *ctl)
 {
 	const struct tables *t = &ctl->tables;
-	struct event_look *l = calloc(1, sizeof(*l));
+	struct event_look *l = aligned_alloc(_Alignof(struct event_look), sizeof(*l));
 
 	if (l == NULL)
 		return NULL;
+	memset(l, 0, sizeof(*l));
 	l->ctl = ctl;
 	l->ports = calloc(t->ports->n + 1, sizeof(*l->ports));
 	l->vifs = calloc(t->vifs->ids, sizeof(*l->vifs));
