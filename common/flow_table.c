@@ -700,7 +700,7 @@ flow_repair(struct flow_table *t, uint32_t slot)
 	if (s.state == FLOW_ACTIVE)
 		finish_active(e, s);
 	else if (next_generation(s.generation) == generation)
-		pair_put_back(t, slot, pair, s.generation);
+		pair_put_back(t, slot, pair, generation); /* a new one: see is_left() */
 	/* FREE in the generation it noted: it was ACTIVE, and vr-ctl has removed it. */
 	FAULT_POINT("flow repaired");
 	note(t, slot, 0);

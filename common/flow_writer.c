@@ -123,13 +123,21 @@ is_being_claimed(const struct flow_table *t, uint32_t pair)
 	return false;
 }
 
+/*
+ * Whether nobody has the pair: no bit, no slot's note, and FREE all the while. A slot notes a pair
+ * before it clears the bit, and however its claim ends, the state has another generation before the
+ * note is gone; so a pair that was taken and given back between these looks does not seem left.
+ */
 static bool
 is_left(const struct flow_table *t, uint32_t pair)
 {
+	const struct flow_entry *e = flow_at(t, 2 * pair);
+	union flow_state_word before = flow_state_load(e);
 	uint64_t bits = __atomic_load_n(&flow_bitmap(t)[pair / FLOW_BLOCK], __ATOMIC_SEQ_CST);
 
-	return (bits >> pair % FLOW_BLOCK & 1) == 0 && !is_being_claimed(t, pair) &&
-	       flow_state_load(flow_at(t, 2 * pair)).state == FLOW_FREE;
+	return before.state == FLOW_FREE && (bits >> pair % FLOW_BLOCK & 1) == 0 &&
+	       !is_being_claimed(t, pair) &&
+	       __atomic_load_n(&e->state, __ATOMIC_SEQ_CST) == before.word;
 }
 
 void

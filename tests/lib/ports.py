@@ -53,7 +53,7 @@ def reach(r, n):
 
 def device(r, n, name, devargs=""):
     devargs = f" device.devargs={devargs}" if devargs else ""
-    r.vrctl(f"vif add id={n} name={name} type=physical vrf=1 nexthop={n} device.name={name}{devargs}")
+    r.vrctl(f"vif add id={n} name={name} type=virtual vrf=1 nexthop={n} device.name={name}{devargs}")
     reach(r, n)
 
 

@@ -89,7 +89,7 @@ def it_comes_and_goes_while_packets_flow(t):
         r.vrctl("vif del id=1")
         assert "up" not in names(r)
         r.vrctl(
-            f"vif add id=1 name=up type=physical vrf=1 nexthop=1 device.name=up "
+            f"vif add id=1 name=up type=virtual vrf=1 nexthop=1 device.name=up "
             f"device.devargs=net_af_packet0,iface={here}"
         )
     flow.terminate()
@@ -98,7 +98,7 @@ def it_comes_and_goes_while_packets_flow(t):
     balanced(r)
     r.vrctl("vif del id=1")
     said = r.vrctl(
-        "vif add id=1 name=up type=physical vrf=1 device.name=up device.devargs=net_af_packet0,iface=is-not-there",
+        "vif add id=1 name=up type=virtual vrf=1 device.name=up device.devargs=net_af_packet0,iface=is-not-there",
         expect=1,
     )
     assert "net_af_packet0" in said, said
@@ -281,11 +281,11 @@ def a_bond_keeps_its_protocol_alive_when_idle(t):
 def a_member_belongs_to_its_bond(t):
     r = t.router(conf={"port": "n0=net_null0"}).start_all()
     said = r.vrctl(
-        "vif add id=5 name=b type=physical vrf=5 device.name=b device.devargs=net_bonding0,mode=1,slave=n0", expect=1
+        "vif add id=5 name=b type=virtual vrf=5 device.name=b device.devargs=net_bonding0,mode=1,slave=n0", expect=1
     )
     assert "n0" in said, said
     said = r.vrctl(
-        "vif add id=5 name=b type=physical vrf=5 device.name=b device.devargs=net_bonding0,mode=1,slave=nobody",
+        "vif add id=5 name=b type=virtual vrf=5 device.name=b device.devargs=net_bonding0,mode=1,slave=nobody",
         expect=1,
     )
     assert "nobody" in said, said

@@ -43,9 +43,9 @@ def add_floods(t, r, guest):
     net_null gives frames without end, of which none finds its way; what the guest sends to
     10.1.0.66 goes through a ring port (out, and in again) and ends in null.
     """
-    r.vrctl(f"vif add id={NULL} name=n0 type=physical vrf=5 device.name=n0 "
+    r.vrctl(f"vif add id={NULL} name=n0 type=virtual vrf=5 device.name=n0 "
             "device.devargs=net_null0,size=64,copy=1")
-    r.vrctl(f"vif add id={RING} name=r0 type=physical vrf=6 device.name=r0 device.devargs=net_ring0")
+    r.vrctl(f"vif add id={RING} name=r0 type=virtual vrf=6 device.name=r0 device.devargs=net_ring0")
     for vif in (NULL, RING):
         r.vrctl(f"nexthop add id={vif} type=encap vrf=1 vif={vif}")
     r.vrctl(f"bridge add vrf=1 mac=02:00:00:00:00:66 nexthop={RING}")

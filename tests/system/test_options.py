@@ -16,7 +16,7 @@ WRONG = [
     ("vr-primary", "mbuf-size", "2000", "must be a multiple of 64 bytes"),
     ("vr-primary", "ring-size", "1000", "must be a power of two"),
     ("vr-primary", "vifs", "65536", "16 to 65535 vifs"),
-    ("vr-primary", "nexthops", "0", "16 to 16777216 nexthops"),
+    ("vr-primary", "nexthops", "0", "16 to 16777215 nexthops"),
     ("vr-primary", "flow-entries", "3", "must be even"),
     ("vr-primary", "flow-entries", "33554434", "0 to 33554432 entries"),
     ("vr-primary", "slot", "x", "NUMBER or NUMBER@CPU"),
