@@ -430,9 +430,13 @@ block_find(struct flow_table *t, uint32_t slot, uint32_t from)
 		for (; bits != 0; bits &= bits - 1) {
 			uint32_t block = w * 64 + (uint32_t)__builtin_ctzll(bits);
 
-			if (__atomic_load_n(owner_of_block(t, block), __ATOMIC_RELAXED) == 0 &&
-			    !block_is_empty(t, block) && block_take(t, slot, block))
+			if (__atomic_load_n(owner_of_block(t, block), __ATOMIC_RELAXED) != 0 ||
+			    block_is_empty(t, block) || !block_take(t, slot, block))
+				continue;
+			if (__atomic_load_n(&flow_bitmap(t)[block], __ATOMIC_SEQ_CST) != 0)
 				return block;
+			/* another slot had it meanwhile, and left it empty */
+			__atomic_store_n(owner_of_block(t, block), 0, __ATOMIC_SEQ_CST);
 		}
 	}
 	return FLOW_NONE;
