@@ -286,7 +286,8 @@ $(2): $(call objs,$(1)) $(call test_libs,$(1)) $(LINKFLAGS) | $(VERSION_O)
 	$$(Q)$$(CC) $$(LDFLAGS_ALL) $$(LDFLAGS) $$(DPDK_LDFLAGS) $$(WRAPS_$(call unit_of,$(1))) -o $$@ \
 		$(call objs,$(1)) $(VERSION_O) \
 		-Wl,--start-group $(call test_libs,$(1)) -Wl,--end-group -lcmocka \
-		$$(DPDK_LDLIBS) -Wl,--start-group $(call test_libs,$(1)) -Wl,--end-group $$(OUR_SHARED)
+		$$(DPDK_LDLIBS) -Wl,--start-group $(call test_libs,$(1)) $$(DPDK_LIBS:%=-l:librte_%.a) \
+		-Wl,--end-group $$(OUR_SHARED)
 endef
 $(foreach t,$(TEST_SRCS),$(eval $(call test_rule,$(t),$(O)/tests/$(basename $(notdir $(t))))))
 
