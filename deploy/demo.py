@@ -20,6 +20,7 @@ sys.path[:0] = [LAB, os.path.join(LAB, "vm")]
 
 from lab import Lab, LabError, Probes, Stream, address, mac, until  # noqa: E402
 from machine import Machine, hardware  # noqa: E402
+from network import Network, join, two_networks  # noqa: E402
 
 TTY = sys.stdout.isatty()
 CHARS_BEFORE, CHARS_AFTER = 20, 50  # of the line of probes
@@ -34,12 +35,13 @@ def say(text=""):
 
 
 class Show:
-    """With guests in network namespaces, on taps."""
+    """With four guests in network namespaces, on taps: two in the network red, two in blue."""
 
     PROBE_MS = 1
     CHAR_MS = 10  # what one character of the line of probes stands for
     LATE_MS = 5  # until a probe that has arrived has been read
     MB_PER_SECOND = 10
+    AGENTS = 0
 
     def __init__(self):
         self.steps = 0
@@ -47,7 +49,7 @@ class Show:
         self.figures = {}
         self.lab = Lab(os.environ["VR_LAB"])
         self.router = self.lab.router("r")
-        self.red1, self.red2 = self.make_guests()
+        self.make_guests()
         self.environment = dict(
             os.environ,
             VRCTL_SOCKET=self.router.socket,
@@ -57,18 +59,31 @@ class Show:
     # --- what is different with other guests
 
     def make_guests(self):
-        return [self.lab.guest(name) for name in ("red-1", "red-2")]
+        (self.red, self.blue), guests = two_networks(self.lab, (10, 11))
+        self.red1, self.red2, self.blue1, self.blue2 = guests
+
+    def configuration(self):
+        red, blue = self.red, self.blue
+        return red.text(blue) + "\n" + blue.text(red) + "\n" + red.deny_from(blue)
 
     def guests(self):
-        self.step("Two guests, red-1 and red-2, in network namespaces, each on a tap")
-        for n, g, slot in ((1, self.red1, 10), (2, self.red2, 11)):
-            tap = self.port_of(g.name, n)
-            self.add_vif(n, g, f"tap.name={tap} tap.slot={slot}")
-            g.take(tap, mac(n), address(n))
-            self.note(f"the other end of {tap} is {address(n)} in namespace {g.netns}")
+        self.step("Four guests in two virtual networks, in network namespaces, each on a tap")
+        say("""
+     red, 10.1.0.0/24                                     blue, 10.2.0.0/24
+     red-1  10.1.0.1 ─┐                                ┌─ blue-1  10.2.0.1
+                      ├─ bridged ── routed ── bridged ─┤
+     red-2  10.1.0.2 ─┘                                └─ blue-2  10.2.0.2
+""")
+        self.apply()
+        for g in (self.red1, self.red2, self.blue1, self.blue2):
+            join(g)
 
-    def port_of(self, name, n):
-        return self.lab.tap_name(name, n)
+    def apply(self):
+        path = os.path.join(self.router.dir, "network.conf")
+        with open(path, "w") as f:
+            f.write(self.configuration())
+        self.type(f"grep -A6 'red-1:' {path}")
+        self.type(f"vrctl apply {path}")
 
     def arrived(self, probes, begin, end):
         """Whether probes did between two times, which have just passed."""
@@ -89,7 +104,7 @@ class Show:
     def note(self, text):
         say("   " + style("2", text))
 
-    def type(self, line, quiet=False):
+    def type(self, line, status=0):
         """Prints a command, runs exactly it, prints what it says."""
         say("   " + style("36", "$ " + line))
         done = subprocess.run(
@@ -97,16 +112,15 @@ class Show:
             env=self.environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT, text=True, timeout=60,
         )  # fmt: skip
-        if not quiet or done.returncode != 0:
-            for out in done.stdout.splitlines():
-                say("   " + out)
-        if done.returncode != 0:
-            raise LabError(f"this command ended with {done.returncode}: {line}")
+        for out in done.stdout.splitlines():
+            say("   " + out)
+        if done.returncode != status:
+            raise LabError(f"this command ended with {done.returncode}, not {status}: {line}")
         return done.stdout
 
-    def type_in(self, guest, line):
+    def type_in(self, guest, line, status=0):
         """In a guest."""
-        return self.type(shlex.join(guest.command()) + " " + line)
+        return self.type(shlex.join(guest.command()) + " " + line, status)
 
     def held(self, ok, good, bad=None):
         """A line of the verdict."""
@@ -119,11 +133,12 @@ class Show:
     def run(self):
         self.start()
         self.guests()
-        self.bridge()
         self.ping()
+        self.deny()
         self.stream()
         self.find_worker()
         self.kill()
+        self.answer()
         self.verdict()
 
     def start(self):
@@ -136,35 +151,44 @@ class Show:
         self.type("vrctl status")
         self.type("vrctl process list")
 
-    def add_vif(self, n, guest, transport):
-        self.type(f"vrctl vif add id={n} name={guest.name} type=virtual vrf=1 nexthop={n} {transport}", quiet=True)
-
-    def bridge(self):
-        self.step("How to reach them: nexthops, and bridge entries that name them")
-        self.type("vrctl nexthop add id=1 type=encap vrf=1 vif=1", quiet=True)
-        self.type("vrctl nexthop add id=2 type=encap vrf=1 vif=2", quiet=True)
-        self.type("vrctl nexthop add id=100 type=flood vrf=1 members=1,2", quiet=True)
-        self.type(f"vrctl bridge add vrf=1 mac={mac(1)} nexthop=1", quiet=True)
-        self.type(f"vrctl bridge add vrf=1 mac={mac(2)} nexthop=2", quiet=True)
-        self.type("vrctl bridge add vrf=1 mac=ff:ff:ff:ff:ff:ff nexthop=100", quiet=True)
-        self.type("vrctl bridge list")
-
     def ping(self):
-        self.step("They reach each other")
+        self.step("They reach each other: in red bridged, to blue routed")
         until(lambda: self.red1.ping(self.red2, count=1, wait=1)[1], 30, "red-1 reaches red-2")
-        self.type_in(self.red1, f"ping -n -c 3 -i 0.2 {self.red2.address}")
+        self.type_in(self.red1, f"ping -n -c 2 -i 0.2 {self.red2.address}")
+        self.ping_routed()
+
+    def ping_routed(self):
+        self.type_in(self.red1, f"ping -n -c 2 -i 0.2 {self.blue1.address}")
+        self.note("whom red-1 knows by ARP: red-2 answered for itself, the router for the gateway")
+        self.type_in(self.red1, "ip neigh")
+
+    def deny(self):
+        self.step("Policy: red may begin what it likes with blue, blue nothing with red")
+        self.type("vrctl rule list")
+        self.type_in(self.blue2, f"timeout 1 bash -c ': </dev/tcp/{self.red1.address}/22'", status=124)
+        self.note("no answer, not even a refusal")
+        self.type("vrctl drops where reason=flow-denied")
 
     def stream(self):
-        self.step("A TCP stream from red-1 to red-2, every byte checked, at default offloads")
-        self.tcp = Stream(self.red1, self.red2, mb_per_second=self.MB_PER_SECOND)
-        if not self.tcp.moves():
-            raise LabError(f"the TCP stream does not move: {self.tcp.broken() or 'no bytes arrive'}")
-        self.note(f"{self.tcp.bytes / 1e6:.1f} MB so far")
-        self.type("vrctl vif list")
+        self.step("Two TCP streams from red-1, every byte checked, at default offloads")
+        self.tcp = self.begin_stream(self.red2, 7001)
+        self.begin_talk()
+        self.type("vrctl flow list where protocol=6")
+
+    def begin_stream(self, receiver, port):
+        tcp = Stream(self.red1, receiver, port=port, mb_per_second=self.MB_PER_SECOND)
+        if not tcp.moves():
+            raise LabError(f"the TCP stream does not move: {tcp.broken() or 'no bytes arrive'}")
+        tcp.to = receiver.name
+        return tcp
+
+    def begin_talk(self):
+        self.talk = self.begin_stream(self.blue2, 7002)
+        self.note("what blue-2 answers gets through only because red-1 began: by the flow, not by a rule")
 
     def find_worker(self):
         self.step("Which worker carries the packets from red-1?")
-        slot = self.router.slot_of(self.port_of("red-1", 1))
+        slot = self.router.slot_of(self.red1.port)
         before = self.router.slot(slot)
         rx = self.vif_rx(1)
         self.type_in(self.red1, f"ping -q -n -c 50 -i 0.01 {self.red2.address}")
@@ -181,11 +205,39 @@ class Show:
     def vif_rx(self, number):
         return self.router.counters().get((number, "rx_packets"), 0)
 
+    def pause_talk(self):
+        """The stream to blue-2 stands still, so that we choose who speaks first afterwards."""
+        self.talk.pause()
+        self.note("the stream to blue-2 is paused (SIGSTOP to its sender), that to red-2 goes on")
+
+        def quiet():
+            before = self.talk_packets()
+            time.sleep(0.2)
+            return self.talk_packets() == before
+
+        until(quiet, 10, "the stream to blue-2 is quiet")
+        self.packets_before = self.talk_packets()
+
+    def talk_packets(self):
+        """(there, back) of the stream to blue-2, by its flow."""
+        (flow,) = self.router.ask(f"flow list protocol=6 destination_port={self.talk.port}")
+        return tuple(int(flow["state"][way]["packets"]) for way in ("forward", "reverse"))
+
+    def connections(self):
+        """Flows of the streams: (index, generation) -> when it was made, ms of Unix time."""
+        return {
+            (f["index"], f["generation"]): int(f["state"]["created_time_ms"])
+            for f in self.router.ask("flow list protocol=6")
+            if f["state"]["progress"] == "established"
+        }
+
     def kill(self):
         self.step(f"Kill it, with probes from red-1 to red-2 {self.PROBE_MS} ms apart")
         r = self.router
+        self.pause_talk()
         self.state_before = r.state()
-        self.flows_before, self.routes_before = r.used("flow"), r.used("route")
+        self.routes_before = r.used("route")
+        self.connections_before = self.connections()
         if self.pid not in r.pids_of("vr-fwd"):
             raise LabError(f"process {self.pid} is not a worker of ours")
         probes = Probes(self.red1, self.red2, interval_us=self.PROBE_MS * 1000)
@@ -199,6 +251,39 @@ class Show:
         time.sleep(0.5)
         self.tcp_moves = self.tcp.moves()
         self.probes = probes.stop()
+
+    def answer(self):
+        self.step("The first packet of the paused stream after the kill comes from blue-2")
+        before, between = self.packets_before, self.talk_packets()
+        self.held(
+            between == before,
+            f"nothing yet: {between[0]} packets there and {between[1]} back, as before the kill",
+            f"packets came before the answer: {before} before the kill, {between} now",
+        )
+        self.talk.answer()
+        try:
+            until(lambda: self.talk_packets()[1] > between[1], 5, "the answer")
+        except LabError:
+            pass
+        there, back = self.talk_packets()
+        self.held(
+            back > between[1],
+            f"blue-2 sends: it gets through, {back - between[1]} more back; red-1's kernel acknowledges, "
+            f"{there - between[0]} more there",
+            "blue-2 sends, and it does not get through",
+        )
+        self.talk.resume()
+        self.held(
+            self.talk.moves() and self.talk.heard > 0,
+            f"red-1 goes on: it has taken the {self.talk.heard} bytes of the answer, and sends again",
+            f"the stream to blue-2 stopped: {self.talk.broken() or 'no more bytes arrive'}",
+        )
+        self.type_in(self.blue2, f"timeout 1 bash -c ': </dev/tcp/{self.red1.address}/22'", status=124)
+        self.note("blue-2 still cannot begin anything")
+        self.type("vrctl flow list where protocol=6 progress=established")
+
+    def streams(self):
+        return [self.tcp, self.talk]
 
     def tcp_ports(self):
         out = self.red2.run("ss", "-tnH", "state", "established").stdout.split()
@@ -229,14 +314,16 @@ class Show:
         gap, began = p.longest_gap(self.killed_ns)
         state = r.state()
         audit = r.audit()
-        flows, routes = r.used("flow"), r.used("route")
+        routes = r.used("route")
+        now = self.connections()
+        kept = [k for k, made in self.connections_before.items() if now.get(k) == made]
         pid = self.new_pid()
         self.figures = {
             "pings_sent": p.sent,
             "pings_lost": p.lost,
             "outage_ms": round(gap, 1),
-            "flows_before": self.flows_before,
-            "flows_after": flows,
+            "flows_before": len(self.connections_before),
+            "flows_after": len(kept),
             "routes_before": self.routes_before,
             "routes_after": routes,
             "mbufs_unaccounted": audit["unaccounted"],
@@ -244,7 +331,7 @@ class Show:
         self.held(True, f"{p.sent} probes sent, {p.lost} lost")
         self.held(0 < gap < 1000, f"longest gap at the receiver {gap:.1f} ms", f"the path stood still for {gap:.0f} ms")
         self.held(pid not in (0, self.pid), f"slot {self.slot}: process {self.pid} before, {pid} now")
-        for kind in ("vif", "nexthop", "bridge"):
+        for kind in ("vif", "nexthop", "bridge", "route", "rule"):
             n = len(state[kind])
             self.held(
                 state[kind] == self.state_before[kind],
@@ -252,8 +339,13 @@ class Show:
                 f"{kind}: {len(self.state_before[kind])} before, {n} after, or one changed",
             )
         self.held(
+            len(kept) == len(self.connections_before) > 0,
+            f"flows of streams: {len(kept)} before, {len(kept)} after, same index, generation and creation time",
+            f"flows of streams: {self.connections_before} before, {now} after",
+        )
+        self.held(
             state["used"] == self.state_before["used"],
-            f"all tables as before; flows {flows}, routes {routes}",
+            "all other tables as before",
             f"tables changed: {self.state_before['used']} before, {state['used']} after",
         )
         self.held(
@@ -261,14 +353,15 @@ class Show:
             f"packet buffers: {audit['size']}, {audit['unaccounted']} unaccounted for, "
             f"{audit['twice']} owned twice, {audit.get('quarantined', 0)} in quarantine",
         )
-        same = self.tcp_ports() == self.port_before
+        same = set(self.port_before) <= set(self.tcp_ports())
         self.held(
             self.tcp_moves and same and not self.tcp.broken(),
-            f"the TCP stream goes on, same connection: {(self.tcp.bytes - self.bytes_before) / 1e6:.1f} MB since the kill",
-            f"the TCP stream stopped: {self.tcp.broken() or 'no more bytes arrive'}",
+            f"the stream to red-2 goes on, same connection: {(self.tcp.bytes - self.bytes_before) / 1e6:.1f} MB since the kill",
+            f"the stream to red-2 stopped: {self.tcp.broken() or 'no more bytes arrive'}",
         )
-        broken = self.tcp.stop()
-        self.held(not broken, f"{self.tcp.bytes / 1e6:.1f} MB in all, every byte as sent", broken)
+        for stream in self.streams():
+            broken = stream.stop()
+            self.held(not broken, f"{stream.bytes / 1e6:.1f} MB to {stream.to}, every byte as sent", broken)
         self.type("vrctl process list")
         self.type("vrctl mempool audit")
 
@@ -289,21 +382,26 @@ class VmShow(Show):
     CHAR_MS = 40
     LATE_MS = 0
     MB_PER_SECOND = 2
+    AGENTS = 1
     seen = 0
 
     def make_guests(self):
-        return [
+        self.red = Network("red", 1)
+        self.red1, self.red2 = (
             Machine(self.lab, name, os.path.join(self.router.dir, f"{name}.sock"), mac(n), address(n))
             for n, name in ((1, "red-1"), (2, "red-2"))
-        ]
+        )
+        for n, g, slot in ((1, self.red1, 10), (2, self.red2, 11)):
+            g.port = g.name
+            self.red.add(n, g, f"vhost.path={g.socket} vhost.slot={slot}")
+
+    def configuration(self):
+        return self.red.text()
 
     def guests(self):
-        r = self.router
         self.step("Two guests, red-1 and red-2, in virtual machines, each on a vhost-user socket")
-        say("   " + style("36", f"$ vr-vhost --config {r.config} --agent 0 2>>{r.log} &"))
-        self.lab.popen([r.program("vr-vhost"), "--config", r.config, "--agent", "0"], log=r.log).is_router = True
-        for n, g, slot in ((1, self.red1, 10), (2, self.red2, 11)):
-            self.add_vif(n, g, f"vhost.path={g.socket} vhost.slot={slot}")
+        self.apply()
+        for g in (self.red1, self.red2):
             g.start()
             self.note(f"QEMU is process {g.qemu.pid}; the guest is {g.address}")
         begin = time.monotonic()
@@ -311,8 +409,25 @@ class VmShow(Show):
             g.wait_up()
         self.note(f"both have booted, {'KVM' if hardware() else 'emulated'}, after {time.monotonic() - begin:.1f} s")
 
-    def port_of(self, name, n):
-        return name
+    # A stream that is paused, and rules, are shown without virtual machines.
+
+    def ping_routed(self):
+        pass
+
+    def deny(self):
+        pass
+
+    def begin_talk(self):
+        pass
+
+    def pause_talk(self):
+        pass
+
+    def answer(self):
+        pass
+
+    def streams(self):
+        return [self.tcp]
 
     def arrived(self, probes, begin, end):
         # A guest's clock is not quite ours: what counts is when its word got here.

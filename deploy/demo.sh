@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# Shows the router at work: builds it, starts an instance of its own with two guests, kills the
-# worker that carries their packets, and says what that did. Leaves nothing behind.
+# Shows the router at work: builds it, starts an instance of its own with guests, kills the worker
+# that carries their packets, and says what that did. Leaves nothing behind.
 
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
@@ -15,11 +15,12 @@ usage() {
 usage: sudo deploy/demo.sh [--vm] [--check | --keep | --stop | --help]
 
 Builds the router, starts all its processes, and shows what it does in numbered steps, each with the
-command you can type yourself. Two guests in network namespaces reach each other through a worker;
-the worker is killed with SIGKILL while they talk. Stays until Ctrl-C, then leaves nothing behind.
+command you can type yourself. Four guests in network namespaces, two in each of two virtual networks,
+reach each other as far as rules allow, through workers; one is killed with SIGKILL while they talk.
+Stays until Ctrl-C, then leaves nothing behind.
 
-  --vm      the guests are virtual machines over vhost-user instead: QEMU's, with Debian's kernel,
-            emulated where the CPU has no virtualization
+  --vm      two guests in one network instead, virtual machines over vhost-user: QEMU's, with
+            Debian's kernel, emulated where the CPU has no virtualization
   --check   runs the whole show without waiting; exits with 0 only if every step held; the last line
             is one JSON object with the figures
   --keep    leaves the router and its guests running

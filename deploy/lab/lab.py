@@ -344,10 +344,11 @@ class Router:
             "nexthop": [{k: v for k, v in o.items() if k != "state"} for o in self.ask("nexthop list")],
             "bridge": [{k: v for k, v in o.items() if k != "state"} for o in self.ask("bridge list")],
             "route": sorted(self.ask("route list"), key=json.dumps),
+            "rule": self.ask("rule list"),
             "used": {
                 t["name"]: t["used"]
                 for t in self.ask("table list")
-                if "used" in t and t["name"] not in ("processes", "grace")
+                if "used" in t and t["name"] not in ("processes", "grace", "flow")
             },
         }
 
