@@ -35,7 +35,7 @@ static struct region test_region;
 static struct ctl test_ctl = {.conf = &test_conf, .revision = 1000};
 static char test_dir[] = "/tmp/ctl-test-XXXXXX";
 
-static int
+static inline int
 router_open(void **state)
 {
 	struct fault f = {0};

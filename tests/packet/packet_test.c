@@ -23,6 +23,7 @@
 #include "tests/packet/flow_packets.h"
 #include "tests/packet/rig.h"
 #include "tests/packet/host_cases.h"
+#include "tests/packet/text_cases.h"
 #include "tests/packet/tunnel_cases.h"
 
 /*
@@ -1478,5 +1479,6 @@ main(void)
 
 	if (rig_eal() < 0)
 		return 1;
-	return cmocka_run_group_tests(tests, NULL, NULL) + host_cases_run() + tunnel_cases_run();
+	return cmocka_run_group_tests(tests, NULL, NULL) + host_cases_run() + tunnel_cases_run() +
+	       text_cases_run();
 }

@@ -423,7 +423,7 @@ rig_roles(uint64_t host, uint64_t agent, uint64_t uplink)
 void
 rig_inject(enum inject_command command, uint32_t vif, uint32_t vrf, const void *frame, uint32_t len)
 {
-	struct byte_ring *ring = &rig.agent->inject;
+	struct byte_ring *ring = &rig.w.agent->inject;
 	struct trap_record r = {
 	    .length = len, .whole_length = len, .reason = command, .vif = vif, .vrf = vrf};
 
@@ -437,7 +437,7 @@ rig_inject(enum inject_command command, uint32_t vif, uint32_t vrf, const void *
 bool
 rig_trapped(struct trap_record *r, uint8_t *frame)
 {
-	struct byte_ring *ring = &rig.agent->trap;
+	struct byte_ring *ring = &rig.w.agent->trap;
 
 	if (byte_ring_filled(ring) == 0)
 		return false;
