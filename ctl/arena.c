@@ -6,7 +6,12 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-enum { CHUNK_MIN = 1024, CHUNK_MAX = 64 * 1024, ALIGN = alignof(max_align_t) };
+enum {
+	CHUNK_MIN = 1024,
+	CHUNK_MAX = 64 * 1024,
+	PIECE_MAX = 1 << 30, /* more than any message may have */
+	ALIGN = alignof(max_align_t),
+};
 
 /* Pieces are taken from its end to its beginning. */
 struct arena_chunk {
@@ -70,7 +75,7 @@ add_chunk(struct arena *a, size_t size)
 void *
 arena_take(struct arena *a, size_t size)
 {
-	if (size > SIZE_MAX / 2)
+	if (size > PIECE_MAX)
 		return NULL;
 	size = (size + ALIGN - 1) / ALIGN * ALIGN;
 	if (size > a->room && add_chunk(a, size) < 0)
