@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Stitched MACs: what is answered to ARP requests and neighbour solicitations for a host whose route
- * names its MAC, so that its packets are then bridged. A table of its own beside the routes, for few
- * routes have one and only those questions look at it: an instance of bridge.h whose keys are hosts,
- * written by vr-ctl in the batch that writes the route. A route says by ROUTE_STITCHED that there is
- * an entry; where it is missing the vif's MAC is answered, as without one.
+ * Stitched MACs: what is answered to ARP requests and neighbour solicitations for a host whose
+ * route names its MAC, so that its packets are then bridged. A table of its own beside the routes,
+ * for few routes have one and only those questions look at it: an instance of bridge.h whose keys
+ * are hosts, written by vr-ctl in the batch that writes the route. A route says by ROUTE_STITCHED
+ * that there is an entry; where it is missing the vif's MAC is answered, as without one.
  *
- * IPv4 addresses are keys as they are. Of IPv6 addresses 40 bits of a hash are; 16 others stand with
- * the value, so that another host with the same key, which takes its place, is told apart.
+ * IPv4 addresses are keys as they are. Of IPv6 addresses 40 bits of a hash are; 16 others stand
+ * with the value, so that another host with the same key, which takes its place, is told apart.
  */
 #ifndef COMMON_STITCH_H
 #define COMMON_STITCH_H

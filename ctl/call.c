@@ -40,9 +40,9 @@ struct call {
 	bool is_batch;          /* the request has one */
 	uint32_t batch_unknown; /* number of a field in it that is not known, 0: none */
 	struct batch *batch;    /* of a write of tables; NULL: none */
-	uint64_t revision;   /* that a list began at */
-	uint64_t cursor;     /* of a list */
-	uint64_t blocked_ms; /* since when, 0: not */
+	uint64_t revision;      /* that a list began at */
+	uint64_t cursor;        /* of a list */
+	uint64_t blocked_ms;    /* since when, 0: not */
 	bool checked;
 	bool answered;
 	bool later;       /* goes on by itself */

@@ -67,8 +67,8 @@ const struct caller *call_caller(const struct call *call);
 /* Sends an object, of the kind asked for. GET: the only one, with the final answer. */
 void call_object(struct call *call, ProtobufCMessage *object);
 /*
- * For batch.c: unpacks a change, checks it as far as its kind does not matter, and fills the rest of
- * 'change'. A batch has many, so it is not done for all at once.
+ * For batch.c: unpacks a change, checks it as far as its kind does not matter, and fills the rest
+ * of 'change'. A batch has many, so it is not done for all at once.
  */
 struct batch_change;
 int call_check_change(struct call *call, struct batch_change *change);

@@ -32,7 +32,7 @@ struct ctl {
 	const struct batch
 	    *staging;            /* whose stores the redo log holds between two turns, or NULL */
 	struct primary *primary; /* primary.h */
-	struct ageing *ageing;             /* ageing.h; NULL: flows do not age */
+	struct ageing *ageing;   /* ageing.h; NULL: flows do not age */
 	struct rates *rates;     /* rates.h */
 	struct server *server;   /* server.h */
 	struct traps *traps;     /* traps.h */

@@ -26,10 +26,9 @@ parse_prefix(const char *field, const ProtobufCBinaryData *prefix, uint64_t out[
 	if (prefix->len == 0)
 		return 0;
 	if (prefix->len != 4 + 1 && prefix->len != 16 + 1)
-		return refuse(
-		    r, EINVAL, field,
-		    "%s has %zu bytes, not 5 or 17: an address and its length in bits", field,
-		    prefix->len);
+		return refuse(r, EINVAL, field,
+			      "%s has %zu bytes, not 5 or 17: an address and its length in bits",
+			      field, prefix->len);
 	bytes = (uint32_t)prefix->len - 1;
 	bits = prefix->data[bytes];
 	if (bits > bytes * 8)
@@ -61,8 +60,8 @@ parse_ports(const char *field, size_t n, const uint32_t *ports, uint16_t out[2],
 	if (n == 0)
 		return 0;
 	if (n > 2)
-		return refuse(r, EINVAL, field, "%s has %zu numbers, not one port or first and last",
-			      field, n);
+		return refuse(r, EINVAL, field,
+			      "%s has %zu numbers, not one port or first and last", field, n);
 	if (ports[0] > UINT16_MAX || ports[n - 1] > UINT16_MAX)
 		return refuse(r, EINVAL, field, "%s: %u is above 65535", field,
 			      ports[0] > UINT16_MAX ? ports[0] : ports[n - 1]);
@@ -115,8 +114,8 @@ rule_parse(const Vrouter__Rule *m, const struct conf *conf, struct rule *rule, s
 			      "one prefix is IPv4 and the other IPv6: no packet has both");
 	rule->priority = m->priority;
 	rule->protocol = m->has_protocol_case ? (uint16_t)m->protocol : RULE_ANY_PROTOCOL;
-	rule->direction = m->direction == VROUTER__RULE__DIRECTION__EGRESS ? RULE_EGRESS
-									    : RULE_INGRESS;
+	rule->direction =
+	    m->direction == VROUTER__RULE__DIRECTION__EGRESS ? RULE_EGRESS : RULE_INGRESS;
 	rule->allow = m->action == VROUTER__RULE__ACTION__ALLOW;
 	return 0;
 }
@@ -165,7 +164,7 @@ rule_describe(uint32_t vif, const struct rule *rule, struct rule_view *v)
 	m->has_priority_case = VROUTER__RULE__HAS_PRIORITY_PRIORITY;
 	m->priority = rule->priority;
 	m->direction = rule->direction == RULE_EGRESS ? VROUTER__RULE__DIRECTION__EGRESS
-						       : VROUTER__RULE__DIRECTION__INGRESS;
+						      : VROUTER__RULE__DIRECTION__INGRESS;
 	m->action = rule->allow ? VROUTER__RULE__ACTION__ALLOW : VROUTER__RULE__ACTION__DENY;
 	describe_prefix(rule->source, rule->source_len, v->source, &m->source_prefix);
 	describe_prefix(rule->destination, rule->destination_len, v->destination,

@@ -153,13 +153,14 @@ what_others_name_can_be_deleted_first(void **state)
 	for (uint32_t i = 0; i < SAMPLES; i++)
 		for (uint32_t k = 0; k < n; k++)
 			if (sample_of(&kinds[k]) != NULL)
-				sample_of(&kinds[k])(VROUTER__OP__ADD, i, 2); /* names vif and nexthop 2 */
+				sample_of (&kinds[k])(VROUTER__OP__ADD, i,
+						      2); /* names vif and nexthop 2 */
 	assert_ok(ask_batch());
 	for (uint32_t k = 0; k < n; k++) {
 		if (sample_of(&kinds[k]) == NULL)
 			continue;
 		for (uint32_t i = 0; i < SAMPLES; i++) {
-			sample_of(&kinds[k])(VROUTER__OP__DEL, i, 2);
+			sample_of (&kinds[k])(VROUTER__OP__DEL, i, 2);
 			assert_ok(ask_batch());
 		}
 		assert_int_equal(list_kind(&kinds[k], NULL, NULL), 0);
@@ -184,14 +185,14 @@ resync_and_reset_know_all_kinds(void **state)
 		batch_controller = owners[i];
 		for (uint32_t k = 0; k < n; k++)
 			if (sample_of(&kinds[k]) != NULL)
-				sample_of(&kinds[k])(VROUTER__OP__ADD, i, 1);
+				sample_of (&kinds[k])(VROUTER__OP__ADD, i, 1);
 		assert_ok(ask_batch());
 	}
 	assert_ok(resync("east", VROUTER__CONTROLLER__RESYNC__BEGIN));
 	batch_controller = "east";
 	for (uint32_t k = 0; k < n; k++)
 		if (sample_of(&kinds[k]) != NULL)
-			sample_of(&kinds[k])(VROUTER__OP__ADD, 0, 1);
+			sample_of (&kinds[k])(VROUTER__OP__ADD, 0, 1);
 	assert_ok(ask_batch());
 	batch_controller = "";
 	for (uint32_t k = 0; k < n; k++)
@@ -203,7 +204,7 @@ resync_and_reset_know_all_kinds(void **state)
 		if (before[k] != SAMPLES || list_kind(&kinds[k], NULL, NULL) != SAMPLES - 1)
 			fail_msg("%s: %u before the end of the resync, %u after", kinds[k].name,
 				 before[k], list_kind(&kinds[k], NULL, NULL));
-		sample_of(&kinds[k])(VROUTER__OP__DEL, of_another, 1);
+		sample_of (&kinds[k])(VROUTER__OP__DEL, of_another, 1);
 	}
 	assert_ok(ask_batch());
 	assert_ok(ask(VROUTER__OP__SET, "reset", &reset));

@@ -103,9 +103,9 @@ tables_adopt(struct tables *t, struct fault *f)
 	t->rules_writer = rules_writer_create(t->rules, t->grace);
 	t->batch = redo_writer_create(t->redo, t->base);
 	if (t->vif_writer == NULL || t->nexthop_writer == NULL || t->bridge_writer == NULL ||
-	    t->route_writer == NULL || t->stitch_writer == NULL || t->vrf_writer == NULL || t->label_writer == NULL ||
-	    t->vni_writer == NULL || t->flow_writer == NULL || t->rules_writer == NULL ||
-	    t->batch == NULL)
+	    t->route_writer == NULL || t->stitch_writer == NULL || t->vrf_writer == NULL ||
+	    t->label_writer == NULL || t->vni_writer == NULL || t->flow_writer == NULL ||
+	    t->rules_writer == NULL || t->batch == NULL)
 		goto no_memory;
 	bridge_writer_owners(t->bridge_writer, t->bridge_owner);
 	bridge_writer_owners(t->label_writer, t->label_owner);

@@ -55,7 +55,7 @@ struct tables {
 	struct bridge *bridge;
 	struct idtab *vrfs;
 	struct bridge *stitched; /* stitch.h */
-	struct bridge *labels; /* number.h */
+	struct bridge *labels;   /* number.h */
 	struct bridge *vnis;
 	struct route_table *routes;
 	struct flow_table *flows;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The fields of a message in protobuf's wire format, one by one, without unpacking it: a batch of a
- * megabyte is taken apart into changes here, and each is unpacked when its turn comes. vr-ctl's main
- * thread only.
+ * megabyte is taken apart into changes here, and each is unpacked when its turn comes. vr-ctl's
+ * main thread only.
  */
 #ifndef CTL_WIRE_H
 #define CTL_WIRE_H

@@ -12,7 +12,7 @@ static void
 each_field_is_found(void **state)
 {
 	/* 1: 150; 2: 8 bytes; 4: "ab"; 5: 4 bytes; 4: "" */
-	static const uint8_t bytes[] = {0x08, 0x96, 0x01, 0x11, 1, 2,    3, 4, 5, 6, 7,    8,
+	static const uint8_t bytes[] = {0x08, 0x96, 0x01, 0x11, 1,    2, 3, 4, 5, 6,    7, 8,
 					0x22, 2,    'a',  'b',  0x2d, 1, 2, 3, 4, 0x22, 0};
 	static const struct {
 		uint32_t number, type;

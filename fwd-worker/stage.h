@@ -17,8 +17,8 @@
 enum { RETURNS_MAX = 16 };
 
 /*
- * Each stage: reads v's packets, writes burst.verdict[] for each of them, or burst.common when all go
- * one way: then the runner need not find that out. It never passes a packet to itself.
+ * Each stage: reads v's packets, writes burst.verdict[] for each of them, or burst.common when all
+ * go one way: then the runner need not find that out. It never passes a packet to itself.
  */
 #define STAGE(NAME, name, text) \
 	void stage_##name(struct worker *w, struct burst *b, const struct vec *v);

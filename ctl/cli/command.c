@@ -332,9 +332,9 @@ command_run(struct vrctl *v, int argc, char **argv)
 	if (strcmp(argv[0], "route") == 0 && argc > 1 && strcmp(argv[1], "lookup") == 0)
 		return command_route_lookup(v, argc, argv);
 	if (strcmp(argv[0], "flow") == 0 && argc == 2 && strcmp(argv[1], "stats") == 0)
-		return command_object(v, 2,
-				      (char *[]){(char *)(uintptr_t) "flow_stats",
-						 (char *)(uintptr_t) "get", NULL});
+		return command_object(
+		    v, 2,
+		    (char *[]){(char *)(uintptr_t) "flow_stats", (char *)(uintptr_t) "get", NULL});
 	if (strcmp(argv[0], "log") == 0 && argc == 2 && strcmp(argv[1], "get") == 0)
 		return command_object(v, 2, (char *[]){argv[0], (char *)(uintptr_t) "list", NULL});
 	if (strcmp(argv[0], "dump") == 0)

@@ -299,8 +299,8 @@ assert_begins_with(char *text, const char *expected)
  * The transcript: each line that begins with "$ " is a command; what follows is what it prints,
  * then
  * "[N]" if it ends with another status than 0. COLUMNS=N before it is the terminal's width, --json
- * and --last are its options, so is --socket=PATH. With GOLDEN=write in the environment (make golden) the transcript is
- * written anew instead: look at the difference before you commit it.
+ * and --last are its options, so is --socket=PATH. With GOLDEN=write in the environment (make
+ * golden) the transcript is written anew instead: look at the difference before you commit it.
  */
 #define TRANSCRIPT "ctl/cli/golden/commands.txt"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What vrctl says about itself, word for word: help of each command and object, the manual page, the
- * completion script, and docs/api.md, which is as the contract's comments are now. With
+ * What vrctl says about itself, word for word: help of each command and object, the manual page,
+ * the completion script, and docs/api.md, which is as the contract's comments are now. With
  * GOLDEN=write in the environment (make golden) the files are written anew instead.
  */
 #include "ctl/cli/help.h"
@@ -28,9 +28,9 @@ write_all_help(FILE *out)
 
 	fputs("$ vrctl help\n", out);
 	help_overview(out);
-#define COMMAND(name, arguments, text)                  \
-	fputs("\n$ vrctl help " #name "\n", out);       \
-	if (help_command(out, #name) < 0)               \
+#define COMMAND(name, arguments, text)            \
+	fputs("\n$ vrctl help " #name "\n", out); \
+	if (help_command(out, #name) < 0)         \
 		help_object(out, strcmp(#name, "drops") == 0 ? "drop" : #name);
 #include "ctl/cli/usage.def"
 	for (unsigned int i = 0; i < d->n_fields; i++) {

@@ -361,8 +361,7 @@ is_prefix(const ProtobufCFieldDescriptor *f)
 {
 	size_t n = strlen(f->name);
 
-	return strcmp(f->name, "prefix") == 0 ||
-	       (n > 7 && strcmp(f->name + n - 7, "_prefix") == 0);
+	return strcmp(f->name, "prefix") == 0 || (n > 7 && strcmp(f->name + n - 7, "_prefix") == 0);
 }
 
 static int

@@ -120,9 +120,10 @@ print_judgement(const struct vrctl *v, const Vrouter__Status *s)
 	printf("%s, version %s, tables made ", s->instance, s->version);
 	message_print_duration(stdout,
 			       v->now_ms > s->created_time_ms ? v->now_ms - s->created_time_ms : 0);
-	printf(" ago, region %.1f of %.1f MiB used, EAL generation %u, ctl's longest turn %.1f ms\n",
-	       (double)s->used_bytes / 1048576, (double)s->size_bytes / 1048576, s->eal_generation,
-	       s->longest_turn_us / 1000.0);
+	printf(
+	    " ago, region %.1f of %.1f MiB used, EAL generation %u, ctl's longest turn %.1f ms\n",
+	    (double)s->used_bytes / 1048576, (double)s->size_bytes / 1048576, s->eal_generation,
+	    s->longest_turn_us / 1000.0);
 }
 
 /* What text a printing function makes, as a cell. */

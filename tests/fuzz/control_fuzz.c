@@ -374,7 +374,8 @@ final_answer(uint64_t id)
 			CHECK(r->id == id || id == ANY_ID ||
 				  code == VROUTER__RESULT__CODE__MALFORMED,
 			      "another request's answer");
-			hangs_up = code == VROUTER__RESULT__CODE__MALFORMED && r->result->change == 0;
+			hangs_up =
+			    code == VROUTER__RESULT__CODE__MALFORMED && r->result->change == 0;
 		}
 		CHECK(r->event != NULL || r->result == NULL || !r->more, "a result, and more");
 		vrouter__response__free_unpacked(r, NULL);
@@ -383,8 +384,8 @@ final_answer(uint64_t id)
 }
 
 /*
- * One whole frame. False: the server hangs up after such a one. Changes of a batch are unpacked when
- * their turn comes, so one that is none is refused like others.
+ * One whole frame. False: the server hangs up after such a one. Changes of a batch are unpacked
+ * when their turn comes, so one that is none is refused like others.
  */
 static bool
 try_frame(const uint8_t *frame, size_t size)
