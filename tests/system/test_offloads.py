@@ -9,7 +9,7 @@ import json
 import subprocess
 import time
 
-from lab import until
+from lab import mac, until
 from ports import device, flood, tap_guest, veth
 from runner import test
 
@@ -82,3 +82,41 @@ def a_device_gets_whole_checksums_and_segments_that_fit(t):
     assert max(sizes.values()) > 1514, f"no frame that had to be cut came in: {sizes}"
     audit = r.audit()
     assert audit["unaccounted"] == audit["twice"] == 0, audit
+
+
+ROUTER_MAC = "00:00:5e:00:01:00"
+
+
+def side(t, underlay, n):
+    """Router n with a guest, whose packets to the other's guest go through MPLS over UDP."""
+    other, r, guest = 3 - n, t.router(f"r{n}").start_all(), t.lab.guest(f"g{n}")
+    tap, up = t.lab.tap_name(f"g{n}", n), t.lab.tap_name(f"up{n}", n + 10)
+    own, far = (f"02:00:00:00:0a:0{k}" for k in (n, other))
+    r.vrctl(f"vif add id=1 name=g type=virtual vrf=1 tap.name={tap}")
+    r.vrctl(f"vif add id=2 name=up type=physical ip=192.0.2.{n} mac={own} mtu=1600 tap.name={up}")
+    r.vrctl(
+        f"nexthop add id=10 type=tunnel vif=2 rewrite={far}:{own}:0800 tunnel.kind=mpls-udp "
+        f"tunnel.source=192.0.2.{n} tunnel.destination=192.0.2.{other}"
+    )
+    r.vrctl(f"nexthop add id=11 type=encap family=inet vif=1 rewrite={mac(n)}:{ROUTER_MAC}:0800")
+    r.vrctl(f"route add vrf=1 prefix=10.{other}.0.0/16 nexthop=10 label=77")
+    r.vrctl("label add label=77 nexthop=11")
+    guest.take(tap, mac(n), f"10.{n}.0.1")
+    guest.shell(f"ip neighbour replace 10.{n}.0.254 lladdr {ROUTER_MAC} dev {tap} nud permanent")
+    guest.shell(f"ip route add 10.{other}.0.0/16 via 10.{n}.0.254")
+    guest.ip("link", "set", up, "netns", underlay.netns)
+    underlay.shell(f"ip link set {up} master underlay mtu 1586 up")
+    return r, guest
+
+
+@test(seconds=120)
+def tcp_goes_through_a_tunnel_between_two_routers(t):
+    underlay = t.lab.guest("u")
+    underlay.shell("ip link add underlay type bridge && ip link set underlay up")
+    (r, a), (_, b) = (side(t, underlay, n) for n in (1, 2))
+    sent, received, said = a.ping(b, count=5)
+    assert sent == received, said
+    one_way(t, a, b, "through MPLS over UDP")
+    rate, again = iperf(t, b, a)
+    t.note(f"back {rate / 1e6:.0f} Mbit/s, {again:.2%} sent again")
+    assert rate > 0 and r.audit()["unaccounted"] == 0
