@@ -120,3 +120,27 @@ def tcp_goes_through_a_tunnel_between_two_routers(t):
     rate, again = iperf(t, b, a)
     t.note(f"back {rate / 1e6:.0f} Mbit/s, {again:.2%} sent again")
     assert rate > 0 and r.audit()["unaccounted"] == 0
+
+
+@test
+def tcp_goes_between_a_guest_and_the_host(t):
+    r = t.router().start_all()
+    guest, host = t.lab.guest("g"), t.lab.guest("h")
+    taps = [t.lab.tap_name(g.name, n) for n, g in ((1, guest), (2, host))]
+    r.vrctl(f"vif add id=1 name=g type=virtual vrf=1 tap.name={taps[0]}")
+    r.vrctl(f"vif add id=2 name=vhost0 type=host vrf=1 ip=10.9.0.1 mac={mac(2)} tap.name={taps[1]}")
+    r.vrctl("vif add id=3 name=agent type=agent")
+    r.vrctl(f"nexthop add id=1 type=encap family=inet vif=1 rewrite={mac(1)}:{ROUTER_MAC}:0800")
+    r.vrctl("nexthop add id=2 type=receive family=inet vif=2")
+    r.vrctl("route add vrf=1 prefix=10.1.0.1/32 nexthop=1")
+    r.vrctl("route add vrf=1 prefix=10.9.0.1/32 nexthop=2")
+    guest.take(taps[0], mac(1), "10.1.0.1")
+    host.take(taps[1], mac(2), "10.9.0.1")
+    for end, gateway, far in ((guest, "10.1.0.254", "10.9.0.0/24"), (host, "10.9.0.254", "10.1.0.0/24")):
+        end.shell(f"ip neighbour replace {gateway} lladdr {ROUTER_MAC} dev {end.tap} nud permanent")
+        end.shell(f"ip route add {far} via {gateway}")
+    sent, received, said = guest.ping(host, count=5)
+    assert sent == received, said + str(r.ask("drops"))
+    for x, y in ((guest, host), (host, guest)):
+        one_way(t, x, y, "default offloads")
+    assert r.audit()["unaccounted"] == 0
