@@ -39,7 +39,6 @@ from control import Client, batches, full_table  # noqa: E402
 import guests  # noqa: E402
 from lab import Lab, LabError, Router, text_of, until  # noqa: E402
 
-WARM_UP = 1.0
 MBUFS = 16384
 BURST = 32
 MAIN_CORE, FORWARDING_CORE = 0, 1
@@ -213,6 +212,8 @@ class Dataplane:
     does so as soon as the source is opened. verify() raises a Failure if it
     counted something else than 'packets', which went through; nothing moves then.
     """
+
+    WARM_UP, LONGEST = 1.0, 3600  # seconds, at most
 
     def __init__(
         self, bench, dst=GUEST_B, src=GUEST_A, imix=False, dsts=1, inet6=False, flows=0, shuffle=False, spread=False
@@ -441,6 +442,22 @@ class OursFlows(OursCounting):
         self.router.vrctl("vif set id=1 flags=policy")
 
 
+class OursNewFlows(OursFlows):
+    """Each packet begins a flow: Mpps are millions of new flows per second, until the table is full."""
+
+    MORE = {"flow-entries": 16_000_000, "flow-age-udp": 1000000}
+    WARM_UP, LONGEST = 0.3, 1
+
+    def __init__(self, bench):
+        super().__init__(bench, 1 << 24)
+
+    def verify(self, packets):
+        super().verify(packets)
+        (stats,) = self.router.ask("flow stats")
+        if int(stats["refused"]) or int(stats["created"]) != packets:
+            raise Failure(f"{stats['created']} flows were made of {packets} packets, {stats['refused']} refused")
+
+
 UNDERLAY = bytes((192, 0, 2, 1)), bytes((192, 0, 2, 2))
 LABEL = 1234
 
@@ -532,6 +549,7 @@ CASES = {
     "flow-10k": lambda bench: OursFlows(bench, 10_000),
     "flow-100k": lambda bench: OursFlows(bench, 100_000),
     "flow-1m": lambda bench: OursFlows(bench, 1_000_000),
+    "flow-new": OursNewFlows,
     "vhost-64": guests.measure,
     "vhost-imix": guests.measure,
 }
@@ -562,12 +580,12 @@ def measure(bench, name):
 def measure_running(bench, dataplane, source, sink):
     source.open(True)
     until(lambda: dataplane.check() or sink.tx() > 0, 5, "a packet reaches the sink")
-    time.sleep(WARM_UP)
+    time.sleep(dataplane.WARM_UP)
     dataplane.check()
     clock = CpuClock(source.rx(Stats.THREAD))
 
     begin = (time.monotonic(), clock.read(), sink.tx())
-    time.sleep(bench.duration)
+    time.sleep(min(bench.duration, dataplane.LONGEST))
     end = (time.monotonic(), clock.read(), sink.tx())
     dataplane.check()
     seconds, cpu, packets = (after - before for before, after in zip(begin, end))

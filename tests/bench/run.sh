@@ -13,7 +13,10 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$here/../../deploy/lib.sh"
 
 build=${VR_BUILD:?is given by make bench}
-hugepages_wanted=400 # for the largest table
+hugepages_wanted=400 # for the largest table but one
+case " ${CASES:-flow-new} " in
+*" flow-new "*) hugepages_wanted=1400 ;;
+esac
 
 need_root
 need_machine
