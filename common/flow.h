@@ -32,7 +32,9 @@
  *   its owner's: the slot goes on in another process.
  *   vr-ctl: a removed pair is FREE at once, its cells are cleared next, and its bit is set after a
  *   grace period. A pair that is FREE, without its bit, and that no slot is claiming, is what a
- *   vr-ctl left behind; the next one's scan clears its cells again and lets it cool.
+ *   vr-ctl left behind; the next one's scan clears its cells again and lets it cool. A claim that
+ *   ends in FREE, by its slot or by the repair, leaves another generation than it found, so a scan
+ *   that looks twice does not take a pair given back meanwhile for one left behind.
  *   The supervisor: each of its steps may be done again.
  *   An update is one store of 'action'.
  */

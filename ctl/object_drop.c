@@ -14,36 +14,7 @@
 #include "common/slot.h"
 #include "ctl/call.h"
 #include "ctl/ctl.h"
-
-/* What the client wants to see. -1: all. */
-struct selection {
-	int reason;
-	int64_t vif;
-	int slot; /* index */
-};
-
-static int
-select_drops(const struct ctl *ctl, const Vrouter__Drop *m, struct selection *s, struct refusal *r)
-{
-	*s = (struct selection){-1, -1, -1};
-	for (int i = 0; *m->reason != '\0' && i < DROPS && s->reason < 0; i++)
-		if (strcmp(m->reason, drop_name((enum drop)i)) == 0)
-			s->reason = i;
-	if (*m->reason != '\0' && s->reason < 0)
-		return refuse(r, ENOENT, "reason", "there is no drop reason \"%s\"", m->reason);
-	if (m->has_vif_case) {
-		if (m->vif >= ctl->conf->vifs)
-			return refuse(r, EINVAL, "vif", "vif %u is above %llu (option vifs)",
-				      m->vif, (unsigned long long)ctl->conf->vifs - 1);
-		s->vif = m->vif;
-	}
-	if (m->has_slot_case) {
-		s->slot = slot_index(ctl->tables.slots, m->slot);
-		if (s->slot < 0)
-			return refuse(r, ENOENT, "slot", "there is no slot %u", m->slot);
-	}
-	return 0;
-}
+#include "ctl/drop_selection.h"
 
 /* Adds the drops of one vif, in all slots or one, without what its predecessor had counted. */
 static void
@@ -60,7 +31,7 @@ count_vif(const struct ctl *ctl, uint32_t vif, int slot, uint64_t sum[DROPS])
 }
 
 static void
-count_all(const struct ctl *ctl, const struct selection *s, int slot, uint64_t sum[DROPS])
+count_all(const struct ctl *ctl, const struct drop_selection *s, int slot, uint64_t sum[DROPS])
 {
 	memset(sum, 0, DROPS * sizeof(*sum));
 	if (s->vif >= 0) {
@@ -74,7 +45,7 @@ count_all(const struct ctl *ctl, const struct selection *s, int slot, uint64_t s
 
 /* 'vif', 'slot' (operator's number): -1: not split by it. */
 static void
-describe_drops(const struct selection *s, const uint64_t sum[DROPS], int64_t vif, int64_t slot,
+describe_drops(const struct drop_selection *s, const uint64_t sum[DROPS], int64_t vif, int64_t slot,
 	       struct call *call)
 {
 	for (int i = 0; i < DROPS; i++) {
@@ -102,7 +73,7 @@ describe_drops(const struct selection *s, const uint64_t sum[DROPS], int64_t vif
 /* The cursor is the vif to go on with. The last, of packets without a vif, is named by no number.
  */
 static void
-list_per_vif(struct ctl *ctl, const struct selection *s, uint64_t *cursor, uint32_t budget,
+list_per_vif(struct ctl *ctl, const struct drop_selection *s, uint64_t *cursor, uint32_t budget,
 	     struct call *call)
 {
 	uint32_t last = ctl->tables.counters->vifs - 1;
@@ -120,7 +91,7 @@ list_per_vif(struct ctl *ctl, const struct selection *s, uint64_t *cursor, uint3
 }
 
 static void
-list_per_slot(struct ctl *ctl, const struct selection *s, struct call *call)
+list_per_slot(struct ctl *ctl, const struct drop_selection *s, struct call *call)
 {
 	const struct slots *slots = ctl->tables.slots;
 	uint64_t sum[DROPS];
@@ -138,11 +109,12 @@ drop_list(struct ctl *ctl, const ProtobufCMessage *filter, uint64_t *cursor, uin
 	  struct call *call)
 {
 	const Vrouter__Drop *m = (const Vrouter__Drop *)filter;
-	struct selection s;
+	struct drop_selection s;
 	uint64_t sum[DROPS];
 	int rc;
 
-	rc = select_drops(ctl, m, &s, call_refusal(call));
+	rc = drop_select(ctl, m->reason, m->has_vif_case ? m->vif : INT64_C(-1),
+			 m->has_slot_case ? m->slot : INT64_C(-1), &s, call_refusal(call));
 	if (rc < 0)
 		return rc;
 	switch (m->per) {

@@ -17,6 +17,7 @@
 #include "common/slot.h"
 #include "ctl/call.h"
 #include "ctl/ctl.h"
+#include "ctl/drop_selection.h"
 #include "ctl/frame_text.h"
 
 enum { LAST_MAX = 100 };
@@ -25,37 +26,6 @@ struct found {
 	uint32_t hand;
 	struct dropped_packet packet;
 };
-
-/* What the client wants to see. -1: all. */
-struct selection {
-	int reason;
-	int64_t vif;
-	int slot; /* index */
-};
-
-static int
-select_packets(const struct ctl *ctl, const Vrouter__Dropped *m, struct selection *s,
-	       struct refusal *r)
-{
-	*s = (struct selection){-1, -1, -1};
-	for (int i = 0; *m->reason != '\0' && i < DROPS && s->reason < 0; i++)
-		if (strcmp(m->reason, drop_name((enum drop)i)) == 0)
-			s->reason = i;
-	if (*m->reason != '\0' && s->reason < 0)
-		return refuse(r, ENOENT, "reason", "there is no drop reason \"%s\"", m->reason);
-	if (m->has_vif_case) {
-		if (m->vif >= ctl->conf->vifs)
-			return refuse(r, EINVAL, "vif", "vif %u is above %llu (option vifs)",
-				      m->vif, (unsigned long long)ctl->conf->vifs - 1);
-		s->vif = m->vif;
-	}
-	if (m->has_slot_case) {
-		s->slot = slot_index(ctl->tables.slots, m->slot);
-		if (s->slot < 0)
-			return refuse(r, ENOENT, "slot", "there is no slot %u", m->slot);
-	}
-	return 0;
-}
 
 static int
 by_time(const void *a, const void *b)
@@ -71,7 +41,7 @@ by_time(const void *a, const void *b)
 }
 
 static uint32_t
-find(const struct ctl *ctl, const struct selection *s, struct found *found)
+find(const struct ctl *ctl, const struct drop_selection *s, struct found *found)
 {
 	uint64_t number, last;
 	uint32_t n = 0;
@@ -132,15 +102,18 @@ static int
 dropped_list(struct ctl *ctl, const ProtobufCMessage *filter, uint64_t *cursor, uint32_t budget,
 	     struct call *call)
 {
+	const Vrouter__Dropped *wanted = (const Vrouter__Dropped *)filter;
 	/* One more, which a log's last look may fill and not keep. */
 	size_t room = (size_t)ctl->tables.counters->slots * (DROP_LOG_ENTRIES + 1) + 1;
 	struct found *found;
-	struct selection s;
+	struct drop_selection s;
 	uint32_t n;
 	int rc;
 
 	(void)budget;
-	rc = select_packets(ctl, (const Vrouter__Dropped *)filter, &s, call_refusal(call));
+	rc =
+	    drop_select(ctl, wanted->reason, wanted->has_vif_case ? wanted->vif : INT64_C(-1),
+			wanted->has_slot_case ? wanted->slot : INT64_C(-1), &s, call_refusal(call));
 	if (rc < 0)
 		return rc;
 	found = malloc(room * sizeof(*found));
