@@ -13,6 +13,7 @@
 #ifndef COMMON_SLOT_H
 #define COMMON_SLOT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "common/fault.h"
@@ -43,7 +44,10 @@ struct slot {
 	uint64_t pause_seen;    /* echoes 'pause' below */
 	uint32_t ring_max;      /* most packets it found waiting in one ring that leads to it ... */
 	uint32_t ring_max_era;  /* ... since this changed: it echoes 'ring_era' */
-	uint64_t reserved1[6];
+	uint32_t asleep;        /* 1: in a short sleep of its own; stale after a death, until
+				   the next thread's first loop */
+	uint32_t reserved4;
+	uint64_t reserved1[5];
 
 	/* whoever audits writes (vr-ctl), under ctl's writer lock */
 	uint64_t pause
@@ -85,6 +89,16 @@ slot_ring_seen(struct slot *s, uint32_t n)
 	}
 	if (__builtin_expect(n > s->ring_max, 0))
 		__atomic_store_n(&s->ring_max, n, __ATOMIC_RELAXED);
+}
+
+/*
+ * The animating thread, around each sleep: a sleeper whose beat stands still may wait for a CPU, or
+ * for a timer that its CPU is late with, and is not taken for one that hangs so soon.
+ */
+static inline void
+slot_asleep(struct slot *s, bool asleep)
+{
+	__atomic_store_n(&s->asleep, asleep, __ATOMIC_RELAXED);
 }
 
 /* Index of the slot with the operator's number 'id', or -ENOENT. */

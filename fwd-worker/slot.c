@@ -190,7 +190,9 @@ sleep_a_little(struct slot_thread *st)
 
 	grace_offline(st->grace, w->slot_index);
 	urcu_qsbr_thread_offline();
+	slot_asleep(w->slot, true);
 	taps_ask(st, &st->sleep);
+	slot_asleep(w->slot, false);
 	urcu_qsbr_thread_online();
 	grace_online(st->grace, w->slot_index);
 	w->slot->sleeps++;
@@ -203,6 +205,7 @@ loop(struct slot_thread *st)
 	struct slot *s = w->slot;
 	uint64_t before = rte_rdtsc();
 
+	slot_asleep(s, false);
 	while (is_mine(st)) {
 		uint32_t packets = 0;
 		uint64_t now;

@@ -35,7 +35,10 @@ add_thread(const char *dir, const char *tid, struct cpu_time *t)
 	if (!read_text(path, text, sizeof(text)))
 		return;
 	after = strrchr(text, ')');
-	t->runnable += after != NULL && strncmp(after, ") R", 3) == 0;
+	if (after == NULL || strlen(after) < 3)
+		return;
+	t->runnable += after[2] == 'R';
+	t->stopped += after[2] == 'T' || after[2] == 't';
 }
 
 void
@@ -57,7 +60,8 @@ cpu_time_read(pid_t pid, struct cpu_time *t)
 }
 
 bool
-cpu_starved(const struct cpu_time *from, const struct cpu_time *to, uint64_t ms)
+cpu_starved(const struct cpu_time *from, const struct cpu_time *to, uint64_t ms, bool asleep)
 {
-	return to->runnable > 0 && to->ns >= from->ns && to->ns - from->ns < ms * 100000;
+	return (to->runnable > 0 || asleep) && to->stopped == 0 && to->ns >= from->ns &&
+	       to->ns - from->ns < ms * 100000;
 }

@@ -12,6 +12,7 @@
 struct cpu_time {
 	uint64_t ns;       /* on a CPU, all threads together */
 	uint32_t runnable; /* threads that run or want to */
+	uint32_t stopped;  /* by a signal or a debugger */
 };
 
 /* All zero when there is no such process. */
@@ -19,8 +20,9 @@ void cpu_time_read(pid_t pid, struct cpu_time *t);
 
 /*
  * Whether a process that stood at 'from' some 'ms' ago and at 'to' now was kept from running: it
- * wants to, and had less than a tenth of a CPU.
+ * wants to, or is 'asleep' for a moment and its timer is late; nobody stopped it; and it had less
+ * than a tenth of a CPU.
  */
-bool cpu_starved(const struct cpu_time *from, const struct cpu_time *to, uint64_t ms);
+bool cpu_starved(const struct cpu_time *from, const struct cpu_time *to, uint64_t ms, bool asleep);
 
 #endif

@@ -3,9 +3,10 @@
  * The timer thread; see watchdog.h.
  *
  * A heart that stands still has three reasons. The whole machine was suspended: then this thread
- * was late too, and everybody gets a fresh start. The process had no CPU: then it is runnable and
- * its CPU time stands still too, and it gets more time. Else it hangs (stopped, blocked, or looping
- * without end).
+ * was late too, and everybody gets a fresh start. The process had no CPU: then it is runnable, or
+ * sleeps though its time is over (a virtual CPU that does not run has no timers), and its CPU time
+ * stands still too, and it gets more time. Else it hangs (stopped, blocked, or looping without
+ * end).
  */
 #include "primary/watchdog.h"
 
@@ -141,7 +142,8 @@ check_heart(struct watchdog *t, struct heart *h, const struct slot *s, uint64_t 
 	if (now - h->since_ms < limit || now - h->sampled_ms < limit / 2)
 		return;
 	cpu_time_read((pid_t)(uint32_t)h->key, &cpu);
-	if (cpu_starved(&h->cpu, &cpu, now - h->sampled_ms) &&
+	if (cpu_starved(&h->cpu, &cpu, now - h->sampled_ms,
+			__atomic_load_n(&s->asleep, __ATOMIC_RELAXED) != 0) &&
 	    now - h->since_ms < STARVED_MAX * limit) {
 		if (!h->told)
 			log_warning("%s %u: no CPU for %lu ms; waiting", kind_of(t, h), s->id,

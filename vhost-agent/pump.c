@@ -412,6 +412,7 @@ loop(struct pump *pu)
 	uint64_t before = rte_rdtsc();
 	uint32_t idle = 0;
 
+	slot_asleep(s, false);
 	while (!__atomic_load_n(&pu->stop, __ATOMIC_RELAXED)) {
 		uint32_t packets;
 		uint64_t now;
@@ -436,7 +437,9 @@ loop(struct pump *pu)
 		} else {
 			s->idle_tsc += now - before;
 			if ((pu->adaptive || pu->list->n == 0) && ++idle > LOOPS_BEFORE_SLEEP) {
+				slot_asleep(s, true);
 				nanosleep(&pu->sleep, NULL);
+				slot_asleep(s, false);
 				s->sleeps++;
 				now = rte_rdtsc();
 			}

@@ -9,6 +9,7 @@ when we are killed). Only processes that were started here are ever signalled.
 import ctypes
 import json
 import os
+import re
 import shlex
 import signal
 import struct
@@ -36,8 +37,8 @@ SMALL = {
     "flow-entries": 8192,
     "guests": 16,
     "poll": "adaptive",
+    "hung-ms": 1000,  # a machine that is shared keeps a CPU from us for longer than the default
 }
-
 
 # For programs of ours to begin: in a guest that is emulated this takes its time.
 BEGIN_SECONDS = 40
@@ -45,6 +46,11 @@ BEGIN_SECONDS = 40
 
 class LabError(Exception):
     """Something the lab needs did not happen; the text says what."""
+
+
+def tells_of_past_deaths(reason):
+    """Whether what makes a router's state less than well is only that processes died lately, as tests want."""
+    return re.fullmatch(r"(slot .* restarted|process .* ended) \d+ times in 60 s", reason) is not None
 
 
 def until(condition, seconds, what, every=0.02):
@@ -229,9 +235,10 @@ class Router:
             return False
         done = self.vrctl_run("--json", "status")
         self.last_said = (done.stdout + done.stderr).strip()
-        if done.returncode != 0:
+        if done.returncode not in (0, 4):
             return False
-        return json.loads(done.stdout)["status"]["healthy"]
+        status = json.loads(done.stdout)["status"]
+        return status["healthy"] or all(tells_of_past_deaths(r) for r in status["reasons"])
 
     def log_tail(self, lines=12):
         return "\n" + "\n".join("    " + l for l in text_of(self.log).splitlines()[-lines:])

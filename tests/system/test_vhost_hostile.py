@@ -66,7 +66,7 @@ def a_guest_that_lies_harms_nobody(t):
 
 @test(seconds=120)
 def a_guest_that_blocks_its_agent_is_put_aside(t):
-    r, sockets = router(t, 3, servers=lambda g: g != 3, start=False)
+    r, sockets = router(t, 3, servers=lambda g: g != 3, start=False, conf={"hung-ms": 100})
     r.start_all(agents=1)
     for g in (1, 2, 3):
         add(r, g, sockets[g - 1])
