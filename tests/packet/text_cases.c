@@ -120,7 +120,7 @@ is_case_file(const struct dirent *d)
 static int
 cases_read(struct text_case *cases)
 {
-	const char *folder = getenv("CASES");
+	const char *folder = getenv("PACKET_CASES");
 	struct dirent **files;
 	int n_files, n = 0;
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Cases in files, tests/packet/cases/NAME.txt (or the folder in $CASES): a configuration as
+ * Cases in files, tests/packet/cases/NAME.txt (or the folder in $PACKET_CASES): a configuration as
  * `vrctl apply` takes it, packets in, and all that comes of them. One thing a line:
  *
  *   case WORDS                  begins a case; what stands before the first is for each of the file
