@@ -25,14 +25,13 @@ process_role_name(enum process_role role)
 }
 
 void
-process_died(struct process *p, uint64_t now_ms)
+process_died(struct process *p, uint64_t now_ms, bool planned)
 {
-	if (p->died_ms != 0) {
-		p->earlier_deaths_ms[2] = p->earlier_deaths_ms[1];
-		p->earlier_deaths_ms[1] = p->earlier_deaths_ms[0];
-		p->earlier_deaths_ms[0] = p->died_ms;
-	}
 	p->died_ms = now_ms;
+	if (planned)
+		return;
+	memmove(&p->deaths_ms[1], &p->deaths_ms[0], sizeof(p->deaths_ms) - sizeof(p->deaths_ms[0]));
+	p->deaths_ms[0] = now_ms;
 }
 
 void

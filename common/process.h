@@ -17,6 +17,7 @@
 #ifndef COMMON_PROCESS_H
 #define COMMON_PROCESS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -56,11 +57,10 @@ struct process {
 	int32_t death_signal;        /* 0: exited */
 	int32_t death_status;        /* exit status, -1 when not our child and so unknown */
 	uint32_t death_hung;         /* 1: killed by the primary because it hung */
-	uint64_t died_ms;            /* Unix time, 0: never */
+	uint64_t died_ms;            /* Unix time of its end, planned or not; 0: never */
 	uint64_t death_repaired_us;  /* from the pidfd's word to the repaired hand */
 	uint64_t death_recovered_us; /* from the pidfd's word to the first loop of the successor */
-	uint64_t earlier_deaths_ms[3]; /* Unix time, the latest first; 0: none */
-	uint64_t reserved;
+	uint64_t deaths_ms[4]; /* those nobody planned: Unix time, the latest first; 0: none */
 };
 
 /* Shared (region). */
@@ -72,10 +72,10 @@ struct processes {
 };
 
 /*
- * Primary: notes the time of a death. If it dies itself meanwhile, a death may be missing or be
- * told twice, to people only.
+ * Primary: notes the time of an end; 'planned' if somebody asked for it. If the primary dies itself
+ * meanwhile, a death may be missing or be told twice, to people only.
  */
-void process_died(struct process *p, uint64_t now_ms);
+void process_died(struct process *p, uint64_t now_ms, bool planned);
 
 /* Primary, on zeroed memory. */
 void processes_init(struct processes *t);

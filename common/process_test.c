@@ -121,6 +121,23 @@ teardown(void **state)
 	return 0;
 }
 
+static void
+a_planned_end_is_no_death(void **state)
+{
+	struct process p = {0};
+
+	(void)state;
+	process_died(&p, 1000, false);
+	process_died(&p, 2000, true);
+	assert_int_equal(p.died_ms, 2000);
+	assert_int_equal(p.deaths_ms[0], 1000);
+	assert_int_equal(p.deaths_ms[1], 0);
+	for (uint64_t ms = 3000; ms <= 6000; ms += 1000)
+		process_died(&p, ms, false);
+	for (uint64_t i = 0; i < 4; i++)
+		assert_int_equal(p.deaths_ms[i], 6000 - i * 1000);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int
@@ -134,6 +151,7 @@ main(void)
 	    TEST(an_empty_socket_does_not_block_when_told_so),
 	    TEST(a_peer_that_is_gone_is_one_error),
 	    TEST(roles_have_names),
+	    cmocka_unit_test(a_planned_end_is_no_death),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

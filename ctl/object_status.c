@@ -56,10 +56,10 @@ now_ms(void)
 static uint32_t
 deaths_in_a_minute(const struct process *p, uint64_t now)
 {
-	uint32_t n = p->died_ms != 0 && now - p->died_ms < MINUTE_MS;
+	uint32_t n = 0;
 
-	for (size_t i = 0; i < RTE_DIM(p->earlier_deaths_ms); i++)
-		n += p->earlier_deaths_ms[i] != 0 && now - p->earlier_deaths_ms[i] < MINUTE_MS;
+	for (size_t i = 0; i < RTE_DIM(p->deaths_ms); i++)
+		n += p->deaths_ms[i] != 0 && now - p->deaths_ms[i] < MINUTE_MS;
 	return n;
 }
 

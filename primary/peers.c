@@ -184,7 +184,7 @@ own_entry_close(struct primary *p)
 
 	if (e == NULL)
 		return;
-	process_died(e, wall_ms());
+	process_died(e, wall_ms(), true);
 	e->death_signal = 0;
 	e->death_status = 0;
 	__atomic_store_n(&e->state, PROCESS_DEAD, __ATOMIC_RELEASE);
@@ -547,7 +547,7 @@ peer_bury(struct primary *p, struct peer *peer, const struct death *d)
 	e->death_signal = d->signal;
 	e->death_status = d->status;
 	e->death_hung = peer->hung;
-	process_died(e, wall_ms());
+	process_died(e, wall_ms(), d->planned);
 	e->death_repaired_us = now_us() - died_us;
 	e->death_recovered_us = 0;
 	entry_state(p, peer, PROCESS_DEAD);
@@ -1016,7 +1016,7 @@ peers_adopt(struct primary *p)
 		if (peer->pidfd < 0) {
 			log_notice("%s %d died while there was no primary",
 				   process_role_name((enum process_role)e->role), e->pid);
-			process_died(e, wall_ms());
+			process_died(e, wall_ms(), false);
 			e->death_signal = 0;
 			e->death_status = -1;
 			repair_slots_of(p, e->key);
