@@ -2,8 +2,11 @@
 """What a person types: every kind of object, JSON, and exit statuses."""
 
 import json
+import os
+import re
 import subprocess
 
+from lab import text_of, until
 from runner import test
 
 READS = [
@@ -221,13 +224,29 @@ def a_router_that_is_not_well_ends_status_with_4(t):
     r.primary = r.start("vr-primary")
     r.start("vr-fwd", "--slots", "10")
     r.start("vr-ctl")
-    from lab import until
-
     until(lambda: r.vrctl_run("status").returncode == 4, 10, "slot 11 has nobody")
     text = r.vrctl_run("status").stdout
     assert "slot 11" in text, text
     r.start("vr-fwd", "--slots", "11")
     r.wait_well()
+
+
+@test
+def a_watch_goes_on_when_control_comes_back(t):
+    def shows(number):
+        return re.search(rf"^ *{number} ", text_of(seen), re.M)
+
+    r = t.router().start_all()
+    seen = os.path.join(r.dir, "watched")
+    t.lab.popen([r.program("vrctl"), "--socket", r.socket, "--watch=0.1", "nexthop", "list"], log=seen)
+    r.vrctl("nexthop add id=77 type=discard vrf=1")
+    until(lambda: shows(77), 10, "nexthop 77 is shown")
+    (old,) = r.pids_of("vr-ctl")
+    r.kill(old)
+    until(lambda: r.pids_of("vr-ctl") not in ([], [old]), 10, "there is a vr-ctl again")
+    r.wait_well()
+    r.vrctl("nexthop add id=88 type=discard vrf=1")
+    until(lambda: shows(88), 10, "nexthop 88, made by the next vr-ctl, is shown")
 
 
 @test
