@@ -15,7 +15,14 @@
 enum pkt_next { PKT_NEXT_TX, PKT_NEXT_INPUT, PKT_NEXT_STAGE };
 
 /* Bits of 'kind'. */
-enum { PKT_INET = 1, PKT_INET6 = 2, PKT_ENCAPSULATED = 4, PKT_EXPIRED = 8, PKT_TUNNELED = 16 };
+enum {
+	PKT_INET = 1,
+	PKT_INET6 = 2,
+	PKT_ENCAPSULATED = 4,
+	PKT_EXPIRED = 8,
+	PKT_TUNNELED = 16,
+	PKT_ASKED = 32,
+};
 
 struct pkt_meta {
 	uint32_t in_vif;

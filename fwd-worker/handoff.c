@@ -35,7 +35,8 @@ family_bits(const struct burst *b, uint32_t i)
 	return (uint16_t)((b->inet >> i & 1) * PKT_INET | (b->inet6 >> i & 1) * PKT_INET6 |
 			  (b->encapsulated >> i & 1) * PKT_ENCAPSULATED |
 			  (b->expired >> i & 1) * PKT_EXPIRED |
-			  (b->tunneled >> i & 1) * PKT_TUNNELED);
+			  (b->tunneled >> i & 1) * PKT_TUNNELED |
+			  (b->asked >> i & 1) * PKT_ASKED);
 }
 
 struct verdict
@@ -96,6 +97,7 @@ burst_fill(struct worker *w, uint32_t i)
 	b->inet6 |= (uint64_t)((meta->kind & PKT_INET6) != 0) << i;
 	b->encapsulated |= (uint64_t)((meta->kind & PKT_ENCAPSULATED) != 0) << i;
 	b->tunneled |= (uint64_t)((meta->kind & PKT_TUNNELED) != 0) << i;
+	b->asked |= (uint64_t)((meta->kind & PKT_ASKED) != 0) << i;
 	b->outer_source_be[i] = meta->outer_source_be;
 	b->expired |= (uint64_t)((meta->kind & PKT_EXPIRED) != 0) << i;
 	b->segments += m->nb_segs;

@@ -83,6 +83,12 @@ neighbour_answer(const struct worker *w, const struct vif *vif, enum origin from
 	return target == TARGET_HERE ? ANSWER_PROXY : ANSWER_FLOOD;
 }
 
+bool
+neighbour_is_gateway(const struct worker *w, uint64_t route)
+{
+	return target_of(w, route) == TARGET_GATEWAY;
+}
+
 const uint8_t *
 neighbour_mac(const struct worker *w, const struct vif *vif, uint32_t vrf, uint64_t route,
 	      bool inet6, const void *address, uint8_t room[6])
@@ -98,6 +104,8 @@ neighbour_pass(struct worker *w, struct burst *b, uint32_t i, enum origin from)
 {
 	uint32_t uplink = vif_role(&w->roles->uplink);
 
+	if ((b->asked >> i & 1) != 0)
+		return TO(NEXTHOP);
 	b->asked |= UINT64_C(1) << i;
 	switch (from) {
 	case FROM_UNDERLAY:

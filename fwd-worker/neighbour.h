@@ -37,6 +37,9 @@ origin_of(const struct burst *b, uint32_t i, const struct vif *vif)
 enum answer neighbour_answer(const struct worker *w, const struct vif *vif, enum origin from,
 			     uint64_t route, bool gratuitous);
 
+/* Whether this route leads to the agent, which every router has for a gateway of its guests. */
+bool neighbour_is_gateway(const struct worker *w, uint64_t route);
+
 /*
  * The MAC that an answer of ANSWER_PROXY gives: the one that the host's route names, written into
  * 'room', or the vif's own. 'address' as in stitch.h.
@@ -44,7 +47,10 @@ enum answer neighbour_answer(const struct worker *w, const struct vif *vif, enum
 const uint8_t *neighbour_mac(const struct worker *w, const struct vif *vif, uint32_t vrf,
 			     uint64_t route, bool inet6, const void *address, uint8_t room[6]);
 
-/* Where a message goes that nobody answers here. */
+/*
+ * Where a message goes that nobody answers here: one that was on its way to somebody's MAC (its bit
+ * in 'asked' is set already), on to nexthop_id.
+ */
 struct verdict neighbour_pass(struct worker *w, struct burst *b, uint32_t i, enum origin from);
 
 /* The answer that stands in packet i instead of the question goes to who asked. */

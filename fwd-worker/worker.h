@@ -71,7 +71,8 @@ struct burst {
 	uint32_t label[BURST_MAX]; /* MPLS label or VNI, or NEXTHOP_NO_LABEL */
 	/* classify; input clears it: bit i, packet i is for an address of the router's own */
 	uint64_t mine;
-	/* arp, nd; input clears it: bit i, they had their say about packet i */
+	/* arp, nd; input clears it: bit i, they had their say about packet i. Bridge and decap set it
+	 * of what they send there and have found a nexthop_id for. */
 	uint64_t asked;
 	/* ip4, ip6; input clears it: bit i, packet i may not be routed on, for its TTL */
 	uint64_t expired;

@@ -61,6 +61,18 @@ mirror(struct worker *w, struct burst *b, uint32_t i, enum origin from)
 	return neighbour_pass(w, b, i, from);
 }
 
+/* Of another router's gateway: guests here have ours. */
+static bool
+is_far_gateway(const struct worker *w, const struct burst *b, uint32_t i, uint32_t source_be)
+{
+	uint64_t route;
+
+	if ((b->head[i][0] & 1) == 0)
+		return false;
+	route_lookup_inet(w->routes, &b->vrf[i], &source_be, 1, &route);
+	return neighbour_is_gateway(w, route);
+}
+
 static struct verdict
 request(struct worker *w, struct burst *b, uint32_t i, const struct vif *vif, enum origin from)
 {
@@ -84,9 +96,12 @@ request(struct worker *w, struct burst *b, uint32_t i, const struct vif *vif, en
 		answer_make(b->head[i], arp,
 			    neighbour_mac(w, vif, b->vrf[i], route, false, &target_be, room));
 		return neighbour_reply(w, b, i, from);
-	default:
-		return neighbour_pass(w, b, i, from);
+	case ANSWER_FLOOD:
+		if (from == FROM_OVERLAY && is_far_gateway(w, b, i, source_be))
+			return DROP(ARP_REFUSED);
+		break;
 	}
+	return neighbour_pass(w, b, i, from);
 }
 
 static struct verdict

@@ -7,8 +7,8 @@
  * segments are pulled into the first. As the option says, the slot that the inner flow belongs to
  * goes on with it. A slot's thread.
  *
- * Uses head, len; sets tunneled, outer_source_be, nexthop_id, label, vrf, changes head, len, inet,
- * inet6 and the mbuf. To nexthop, bridge, ip4, ip6.
+ * Uses head, len; sets tunneled, outer_source_be, nexthop_id, label, vrf, asked, changes head, len,
+ * inet, inet6 and the mbuf. To nexthop, bridge, ip4, ip6, arp, nd.
  */
 #include <string.h>
 
@@ -23,6 +23,7 @@
 #include "fwd-worker/pull.h"
 #include "fwd-worker/stage.h"
 #include "fwd-worker/stage/flow_view.h"
+#include "fwd-worker/stage/question.h"
 
 enum {
 	/* the longest outer headers and what later stages look at: IPv4 with options, UDP, VXLAN,
@@ -251,8 +252,26 @@ flags_settle(struct rte_mbuf *m)
 	return true;
 }
 
+/*
+ * A frame straight to a guest. If it asks for an address it is the bridge stage's affair in what it
+ * does with questions: they go on to the label's nexthop if nobody answers them.
+ */
+static __attribute__((noinline)) struct verdict
+guest_asked(const struct worker *w, struct burst *b, uint32_t i, const struct nexthop *nh)
+{
+	const struct vif *guest = vif_lookup(w->vifs, nh->encap.vif);
+	struct verdict verdict;
+
+	if (guest == NULL || guest->type != VIF_VIRTUAL || (b->head[i][0] & 1) != 0 ||
+	    !is_question(b, i, &verdict))
+		return TO(NEXTHOP);
+	b->vrf[i] = guest->vrf;
+	b->asked |= UINT64_C(1) << i;
+	return verdict;
+}
+
 static inline struct verdict
-frame_out(struct burst *b, uint32_t i, const struct outer *o, const struct nexthop *nh,
+frame_out(const struct worker *w, struct burst *b, uint32_t i, const struct outer *o, const struct nexthop *nh,
 	  uint32_t mtu)
 {
 	uint32_t len = o->len;
@@ -268,6 +287,8 @@ frame_out(struct burst *b, uint32_t i, const struct outer *o, const struct nexth
 	strip(b, i, len);
 	flow_view_frame(&flow, b->head[i], b->m[i]->data_len);
 	mss_clamp(&flow, mtu, MSS_OVERHEAD_L2, false);
+	if (__builtin_expect(flow.family != FLOW_INET && nh->type == NEXTHOP_ENCAP, 0))
+		return guest_asked(w, b, i, nh);
 	if (nh->type != NEXTHOP_VRF_TRANSLATE || NEXTHOP_HAS(nh, ROUTE_LOOKUP))
 		return TO(NEXTHOP);
 	b->vrf[i] = nh->vrf;
@@ -321,7 +342,7 @@ decap_one(struct worker *w, struct burst *b, uint32_t i, const struct outer *o, 
 	if (!flags_settle(b->m[i]))
 		return DROP(BAD_OFFLOAD);
 	if (nh->type == NEXTHOP_TUNNEL || nh->family == NEXTHOP_FAMILY_BRIDGE)
-		return frame_out(b, i, o, nh, mtu);
+		return frame_out(w, b, i, o, nh, mtu);
 	return packet_out(b, i, o, nh, mtu);
 }
 

@@ -97,6 +97,18 @@ mirror(struct worker *w, struct burst *b, uint32_t i, enum origin from)
 	return neighbour_pass(w, b, i, from);
 }
 
+/* Of another router's gateway: guests here have ours. */
+static bool
+is_far_gateway(const struct worker *w, const struct burst *b, uint32_t i, const void *source)
+{
+	uint64_t route;
+
+	if ((b->head[i][0] & 1) == 0)
+		return false;
+	route_lookup_inet6(w->routes, &b->vrf[i], &source, 1, &route);
+	return neighbour_is_gateway(w, route);
+}
+
 static struct verdict
 solicitation(struct worker *w, struct burst *b, uint32_t i, const struct vif *vif, enum origin from)
 {
@@ -114,7 +126,8 @@ solicitation(struct worker *w, struct burst *b, uint32_t i, const struct vif *vi
 		return neighbour_pass(w, b, i, from);
 	route_lookup_inet6(w->routes, &b->vrf[i], &target, 1, &route);
 	answer = neighbour_answer(w, vif, from, route, false);
-	if (answer == ANSWER_DROP)
+	if (answer == ANSWER_DROP || (answer == ANSWER_FLOOD && from == FROM_OVERLAY &&
+				      is_far_gateway(w, b, i, ip->src_addr)))
 		return DROP(ARP_REFUSED);
 	if (answer != ANSWER_PROXY)
 		return neighbour_pass(w, b, i, from);

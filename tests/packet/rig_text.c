@@ -73,6 +73,7 @@ rig_text_open(void)
 	w->roles = t->vif_roles;
 	w->nexthops = t->nexthops;
 	w->bridge = t->bridge;
+	w->stitched = t->stitched;
 	w->labels = t->labels;
 	w->vnis = t->vnis;
 	w->routes = t->routes;
@@ -98,6 +99,7 @@ rig_text_close(void)
 	w->roles = plain.roles;
 	w->nexthops = plain.nexthops;
 	w->bridge = plain.bridge;
+	w->stitched = plain.stitched;
 	w->labels = plain.labels;
 	w->vnis = plain.vnis;
 	w->routes = plain.routes;
