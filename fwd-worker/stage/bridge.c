@@ -67,14 +67,14 @@ static inline void
 bridge_all(struct worker *w, struct burst *b, const struct vec *v, bool whole)
 {
 	uint64_t keys[BURST_MAX], values[BURST_MAX], found, any = 0;
-	uint16_t other = 0; /* than IPv4, which asks no questions */
+	uint16_t types = 0; /* ARP and IPv6, which ask questions, have bits that IPv4 has not */
 
 	keys[0] = 0; /* the compiler does not know that the burst has a packet */
 	for (uint32_t k = 0; k < v->n; k++) {
 		const uint8_t *head = b->head[vec_at(v, k, whole)];
 
 		keys[k] = bridge_key_packed(b->vrf[vec_at(v, k, whole)], head);
-		other |= frame_type_be(head) ^ RTE_BE16(RTE_ETHER_TYPE_IPV4);
+		types |= frame_type_be(head);
 	}
 	for (uint32_t k = 0; k < v->n; k++)
 		any |= keys[k];
@@ -87,7 +87,7 @@ bridge_all(struct worker *w, struct burst *b, const struct vec *v, bool whole)
 								    : NEXTHOP_NO_LABEL;
 		b->verdict[i] = (found >> k & 1) != 0 ? TO(NEXTHOP) : DROP(NO_BRIDGE_ENTRY);
 	}
-	if (__builtin_expect((any & KEY_GROUP) != 0 || other != 0 ||
+	if (__builtin_expect((any & KEY_GROUP) != 0 || types != RTE_BE16(RTE_ETHER_TYPE_IPV4) ||
 				 found != UINT64_MAX >> (64 - v->n),
 			     0) &&
 	    bridge_rest(w, b, v, keys, found))
