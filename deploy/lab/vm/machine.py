@@ -76,8 +76,9 @@ class Machine(Guest):
         wait = "server=on,wait=off" if self.listens else "reconnect=1"
         # status=off: QEMU takes the link down when the agent is gone, and a guest that looks at it
         # does nothing for up to a second. vectors=0: QEMU 7.2 dies of MSI-X over vhost-user
-        # without KVM.
-        options = "status=off"
+        # without KVM. rx_queue_size: a guest that is scheduled late loses what its queue cannot hold,
+        # and segments that come through a tunnel take a buffer each.
+        options = "status=off,rx_queue_size=1024"
         if self.queues > 1:
             options += ",mq=on"
         if not kvm:
