@@ -16,12 +16,13 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include <rte_lcore.h>
 #include <rte_version.h>
 
 #include "common/pool.h"
 #include "primary/children.h"
+#include "primary/entry.h"
 #include "primary/hello.h"
+#include "primary/lcores.h"
 #include "primary/ports.h"
 #include "primary/repair.h"
 #include "primary/watchdog.h"
@@ -36,7 +37,6 @@ enum {
 	SILENT_MS = 5000,          /* so long may pass between connecting and hello */
 	DEVICE_MS = 1000,          /* answers to MSG_DEVICE */
 	LATER_MAX = 256,
-	FIRST_FWD_LCORE = 10,
 };
 
 /* From a slot's death to its first loop under the successor. */
@@ -51,7 +51,7 @@ struct peers {
 	int listen;
 	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
 	char ops[sizeof(((struct process_msg *)0)->hello.ops)];
-	bool lcores[RTE_MAX_LCORE];
+	struct lcores lcores;
 	struct recovery recoveries[SLOTS_MAX];
 	struct process *own; /* the primary's entry, NULL when the table was full */
 	struct peer peer[PEERS_MAX];
@@ -109,55 +109,10 @@ entry_state(struct primary *p, struct peer *peer, enum process_state state)
 	peers_event(p);
 }
 
-static bool
-entry_is_identity(const struct process *e, enum process_role role, uint64_t slots)
-{
-	return e->state == PROCESS_DEAD && e->role == (uint32_t)role && e->slots == slots;
-}
-
-/* The entry of the same identity's last death, else a free one, else the longest dead. */
-static struct process *
-entry_find(struct processes *t, enum process_role role, uint64_t slots)
-{
-	struct process *best = NULL;
-
-	for (uint32_t i = 0; i < t->n; i++)
-		if (entry_is_identity(&t->p[i], role, slots))
-			return &t->p[i];
-	for (uint32_t i = 0; i < t->n; i++)
-		if (t->p[i].state == PROCESS_FREE)
-			return &t->p[i];
-	for (uint32_t i = 0; i < t->n; i++)
-		if (t->p[i].state == PROCESS_DEAD &&
-		    (best == NULL || t->p[i].died_ms < best->died_ms))
-			best = &t->p[i];
-	return best;
-}
-
-/* Takes the entry for a process that begins its life with us; returns its key. */
-static process_key
-entry_take(struct primary *p, struct process *e, enum process_role role, uint64_t slots, pid_t pid)
-{
-	bool back = entry_is_identity(e, role, slots);
-	uint32_t restarts = back ? e->restarts + 1 : 0;
-
-	if (!back)
-		memset(e, 0, sizeof(*e));
-	p->processes->sequence++;
-	e->key = (uint64_t)p->processes->sequence << 32 | (uint32_t)pid;
-	e->role = role;
-	e->pid = pid;
-	e->slots = slots;
-	e->started_ms = wall_ms();
-	e->ready_ms = 0;
-	e->restarts = restarts;
-	return e->key;
-}
-
 static void
 entry_fill(struct primary *p, struct peer *peer, struct process *e)
 {
-	peer->key = entry_take(p, e, peer->role, peer->slots, peer->pid);
+	peer->key = entry_take(p->processes, e, peer->role, peer->slots, peer->pid, wall_ms());
 	peer->entry = e;
 	e->n_slots = peer->n_slots;
 	entry_state(p, peer, PROCESS_WELCOMED);
@@ -172,7 +127,7 @@ own_entry_open(struct primary *p)
 	p->peers->own = e;
 	if (e == NULL)
 		return;
-	entry_take(p, e, ROLE_PRIMARY, 0, getpid());
+	entry_take(p->processes, e, ROLE_PRIMARY, 0, getpid(), wall_ms());
 	e->ready_ms = e->started_ms;
 	__atomic_store_n(&e->state, PROCESS_READY, __ATOMIC_RELEASE);
 }
@@ -188,47 +143,6 @@ own_entry_close(struct primary *p)
 	e->death_signal = 0;
 	e->death_status = 0;
 	__atomic_store_n(&e->state, PROCESS_DEAD, __ATOMIC_RELEASE);
-}
-
-/* --- lcore ids, unique over all living processes ---------------------------------------------- */
-
-static bool
-lcores_free(const struct peers *t, uint32_t first, uint32_t n)
-{
-	for (uint32_t i = first; i < first + n; i++)
-		if (i >= RTE_MAX_LCORE || t->lcores[i])
-			return false;
-	return true;
-}
-
-/* Control has 8 and 9, agents 2, workers from 10 on; above, whatever is free. */
-static int
-lcores_take(struct peers *t, struct peer *peer)
-{
-	uint32_t n = peer->n_slots > 0 ? peer->n_slots : 1;
-	uint32_t first = peer->role == ROLE_CTL     ? 8
-			 : peer->role == ROLE_VHOST ? 2
-						    : FIRST_FWD_LCORE;
-
-	if (peer->role == ROLE_CTL && lcores_free(t, 9, 1) && !lcores_free(t, 8, 1))
-		first = 9;
-	else if (peer->role == ROLE_VHOST && !lcores_free(t, first, n))
-		first = FIRST_FWD_LCORE;
-	while (first < RTE_MAX_LCORE && !lcores_free(t, first, n))
-		first++;
-	if (first >= RTE_MAX_LCORE)
-		return -ENOSPC;
-	memset(&t->lcores[first], true, n);
-	peer->lcore = first;
-	peer->n_lcores = n;
-	return 0;
-}
-
-static void
-lcores_give_back(struct peers *t, struct peer *peer)
-{
-	memset(&t->lcores[peer->lcore], false, peer->n_lcores);
-	peer->n_lcores = 0;
 }
 
 /* --- messages to a peer ------------------------------------------------------------------------
@@ -511,7 +425,7 @@ peer_free(struct primary *p, struct peer *peer)
 	peer_close_socket(peer);
 	if (peer->pidfd >= 0)
 		close(peer->pidfd);
-	lcores_give_back(p->peers, peer);
+	lcores_give_back(&p->peers->lcores, peer->lcore, peer->n_lcores);
 	free(peer->taps_sent);
 	free(peer->later);
 	memset(peer, 0, sizeof(*peer));
@@ -668,7 +582,9 @@ static int
 admit(struct primary *p, struct peer *peer, const struct process_msg *m, const struct ucred *cred,
       struct fault *f)
 {
+	uint32_t n_lcores = m->hello.n_slots > 0 ? m->hello.n_slots : 1;
 	struct process *e;
+	int lcore;
 
 	peer->role = (enum process_role)m->hello.role;
 	peer->n_slots = m->hello.n_slots;
@@ -686,8 +602,11 @@ admit(struct primary *p, struct peer *peer, const struct process_msg *m, const s
 	e = entry_find(p->processes, peer->role, peer->slots);
 	if (e == NULL)
 		return fault_set(f, ENOSPC, "%u processes are attached already", p->processes->n);
-	if (lcores_take(p->peers, peer) < 0)
-		return fault_set(f, ENOSPC, "no %u lcore ids are free", peer->n_slots);
+	lcore = lcores_take(&p->peers->lcores, peer->role, n_lcores);
+	if (lcore < 0)
+		return fault_set(f, ENOSPC, "no %u lcore ids are free", n_lcores);
+	peer->lcore = (uint32_t)lcore;
+	peer->n_lcores = n_lcores;
 	if (primary_watch(p, peer->pidfd, EPOLLIN, &peer->pid_watch) < 0)
 		return fault_set(f, errno, "process %d cannot be watched: %s", (int)cred->pid,
 				 strerror(errno));
@@ -953,8 +872,8 @@ peers_create(struct primary *p, struct fault *f)
 		t->peer[i].sock = -1;
 		t->peer[i].pidfd = -1;
 	}
-	t->lcores[0] = true;
-	t->lcores[1] = true;
+	t->lcores.taken[0] = true;
+	t->lcores.taken[1] = true;
 	pool_ops_names(t->ops, sizeof(t->ops));
 	n = snprintf(a.sun_path, sizeof(a.sun_path), "%s/primary.sock", p->conf.run_dir);
 	if (n < 0 || (size_t)n >= sizeof(a.sun_path)) {

@@ -20,5 +20,8 @@ fi
 
 need_root
 need_machine
+# Not within a test's time; a test builds them itself for programs of another flavour.
+build -f tests/lib/programs.mk BUILD="${VR_BUILD%/*}" FLAVOUR="${VR_BUILD##*/}" test-programs ||
+	die "the programs of the tests cannot be built"
 lab_open $pages
 lab_run "$python" "$here/../lib/runner.py" "$here" "$@"
