@@ -40,7 +40,7 @@ struct conf {
 };
 
 enum { POLL_BUSY, POLL_ADAPTIVE };               /* conf.poll */
-enum { SPREAD_OFF, SPREAD_GRE, SPREAD_TUNNELS }; /* conf.spread */
+enum { SPREAD_OFF, SPREAD_GRE, SPREAD_TUNNELS, SPREAD_PORTS }; /* conf.spread */
 
 /* An option of one program alone, e.g. vr-primary's --spawn or vr-fwd's --slots LIST. */
 struct conf_extra {

@@ -198,6 +198,7 @@ poll_list_make(struct worker *w, const struct ports *ports, const struct taps *t
 
 		if (__atomic_load_n(&p->state, __ATOMIC_ACQUIRE) != PORT_ACTIVE)
 			continue;
+		w->tx[i].one_queue = p->queues == 1;
 		switch ((enum port_kind)p->kind) {
 		case PORT_TAP:
 			complete &= tap_make(w, i, p, taps);

@@ -114,7 +114,8 @@ enum tx_way {
 struct tx_port {
 	uint8_t way;   /* enum tx_way */
 	uint8_t hold;  /* enum port_hold */
-	bool offloads; /* takes partial checksums and TSO frames as they are ... */
+	bool one_queue; /* one slot gets all that comes in there */
+	bool offloads;  /* takes partial checksums and TSO frames as they are ... */
 	uint16_t queue;
 	uint16_t group;  /* of the last burst that left there */
 	int16_t to_hand; /* TX_MESH */

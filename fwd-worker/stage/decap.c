@@ -21,6 +21,7 @@
 #include "fwd-worker/handoff.h"
 #include "fwd-worker/mss.h"
 #include "fwd-worker/pull.h"
+#include "fwd-worker/spread.h"
 #include "fwd-worker/stage.h"
 #include "fwd-worker/stage/flow_view.h"
 #include "fwd-worker/stage/question.h"
@@ -351,12 +352,12 @@ decap_one(struct worker *w, struct burst *b, uint32_t i, const struct outer *o, 
 static inline bool
 is_spread(const struct worker *w, const struct outer *o)
 {
-	return w->spread == SPREAD_TUNNELS || (w->spread == SPREAD_GRE && o->gre);
+	return w->spread >= SPREAD_TUNNELS || (w->spread == SPREAD_GRE && o->gre);
 }
 
 /*
  * The slot of the inner flow gets the packet where it is now; so all of a flow go one way, in their
- * order. What another slot gave us stays.
+ * order. They come by here but once.
  */
 static struct verdict
 spread_one(struct worker *w, struct burst *b, uint32_t i)
@@ -370,7 +371,7 @@ spread_one(struct worker *w, struct burst *b, uint32_t i)
 		flow_view_ip(&flow, head + RTE_ETHER_HDR_LEN, len - RTE_ETHER_HDR_LEN);
 	else
 		flow_view_frame(&flow, head, len);
-	slot = (uint32_t)((uint64_t)flow_hash(&flow) * w->spread_slots >> 32);
+	slot = spread_slot(w, &flow);
 	return slot == w->slot_index ? b->verdict[i] : handoff_give(w, b, i, slot, next);
 }
 
@@ -436,6 +437,6 @@ stage_decap(struct worker *w, struct burst *b, const struct vec *v)
 			b->verdict[i] =
 			    decap_one(w, b, i, &outer[k], bridge_value_nexthop(value[k]), mtu);
 	}
-	if (w->spread != SPREAD_OFF && w->spread_slots > 1 && !w->from_ring)
+	if (w->spread != SPREAD_OFF && w->spread_slots > 1)
 		spread(w, b, v, outer);
 }

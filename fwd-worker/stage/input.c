@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Input: the port's vif, counters, and each header prefetched. IP packets whose destination MAC is
- * the vif's own, the router's, are routed; everything else is bridged. A slot's thread, once for
- * each burst.
+ * the vif's own, the router's, are routed; everything else is bridged. As the option says, packets
+ * of other slots' flows go on there. A slot's thread, once for each burst.
  *
  * Uses port; sets in_vif, in_flags, vrf, segments, head, len, policy; clears what others mark by a
  * bit. To classify, arp, ip4, ip6, bridge.
@@ -15,6 +15,7 @@
 
 #include "common/pkt.h"
 #include "fwd-worker/inject.h"
+#include "fwd-worker/spread.h"
 #include "fwd-worker/stage.h"
 
 /* Notes every vif's port. At most once in a while: it reads the whole table. */
@@ -204,6 +205,8 @@ stage_input(struct worker *w, struct burst *b, const struct vec *v)
 		for (uint32_t k = 0; k < v->n; k++)
 			pkt_meta(b->m[v->i[k]])->in_vif = b->in_vif;
 	}
+	if (spread_is_for_port(w, b->port) && vif != NULL)
+		spread_input(w, b, vif);
 	c = &w->count[b->in_vif];
 	c->rx_packets += v->n;
 	c->rx_bytes += bytes;

@@ -19,6 +19,7 @@
 #include <rte_ring.h>
 
 #include "common/conf.h"
+#include "common/pkt.h"
 #include "tests/packet/rig.h"
 
 enum {
@@ -1001,12 +1002,13 @@ static void
 what_is_not_to_be_spread_stays(void **state)
 {
 	static const uint8_t given[][2] = {
-	    [SPREAD_OFF] = {0, 0}, [SPREAD_GRE] = {1, 0}, [SPREAD_TUNNELS] = {1, 1}};
+	    [SPREAD_OFF] = {0, 0}, [SPREAD_GRE] = {1, 0}, [SPREAD_TUNNELS] = {1, 1},
+	    [SPREAD_PORTS] = {1, 1}};
 	uint8_t frame[256], inside[128];
 
 	(void)state;
 	rig_label(LABEL, 12);
-	for (uint8_t what = SPREAD_OFF; what <= SPREAD_TUNNELS; what++)
+	for (uint8_t what = SPREAD_OFF; what <= SPREAD_PORTS; what++)
 		for (uint32_t udp = 0; udp <= 1; udp++) {
 			struct worker *w = spreading(what);
 
@@ -1025,6 +1027,148 @@ what_is_not_to_be_spread_stays(void **state)
 				take(2);
 			w->spread = SPREAD_OFF;
 		}
+}
+
+/* Each flow's packets, which its number and theirs tell apart, in the order they were sent. */
+static void
+expect_order(uint32_t port, uint32_t packets, uint32_t flows)
+{
+	uint32_t seen[32] = {0};
+
+	assert_int_equal(rig_count(port), packets);
+	assert_in_range(flows, 1, 32);
+	for (uint32_t k = 0; k < packets; k++) {
+		const struct rig_frame *f = take(port);
+		uint32_t flow = get16(f->bytes + ETHER + IP4);
+		uint32_t number = f->len - ETHER - IP4 - UDP;
+
+		assert_int_equal(number % flows, flow);
+		assert_true(seen[flow] == 0 || number > seen[flow] - 1);
+		seen[flow] = number + 1;
+	}
+}
+
+static void
+packets_of_a_port_with_one_queue_go_to_the_slot_of_their_flow_in_order(void **state)
+{
+	enum { PACKETS = 60, FLOWS_SENT = 20 };
+	struct worker *w = spreading(SPREAD_PORTS);
+	uint8_t frame[256];
+	uint32_t own, given;
+
+	(void)state;
+	rig_bridge(VRF, "02:00:00:00:00:02", 12);
+	w->tx[1].one_queue = true;
+	for (uint32_t k = 0; k < PACKETS; k++)
+		rig_put_bytes(
+		    1, frame,
+		    frame4(frame, TO_2, "10.2.0.1", (uint16_t)(k % FLOWS_SENT), k));
+	rig_put_bytes(1, frame, 13); /* a runt ends here, whoever it was for */
+	rig_run();
+	own = rig_count(2);
+	given = other_slot_runs(w);
+	assert_int_equal(own + given, PACKETS);
+	assert_in_range(own, PACKETS / 5, PACKETS * 4 / 5);
+	expect_order(2, PACKETS, FLOWS_SENT);
+	assert_int_equal(rig_counters(1)->rx_packets, PACKETS + 1);
+	assert_int_equal(rig_counters(2)->tx_packets, PACKETS);
+	assert_int_equal(rig_drops(1, DROP_RUNT), 1);
+	w->tx[1].one_queue = false;
+	w->spread = SPREAD_OFF;
+}
+
+/* A device with several queues spreads by itself, and other values of the option do not ask. */
+static void
+packets_of_a_port_are_spread_only_if_it_has_one_queue_and_the_option_says_so(void **state)
+{
+	uint8_t frame[256];
+
+	(void)state;
+	rig_bridge(VRF, "02:00:00:00:00:02", 12);
+	for (uint8_t what = SPREAD_OFF; what <= SPREAD_PORTS; what++)
+		for (int one_queue = 0; one_queue <= 1; one_queue++) {
+			struct worker *w = spreading(what);
+
+			w->tx[1].one_queue = one_queue;
+			for (uint32_t flow = 0; flow < 30; flow++)
+				rig_put_bytes(
+				    1, frame,
+				    frame4(frame, TO_2, "10.2.0.1", (uint16_t)flow, 0));
+			rig_run();
+			assert_int_equal(other_slot_runs(w) > 0,
+					 what == SPREAD_PORTS && one_queue);
+			for (uint32_t flow = 0; flow < 30; flow++)
+				take(2);
+			w->tx[1].one_queue = false;
+			w->spread = SPREAD_OFF;
+		}
+}
+
+/* Of an uplink, too: tunnels by what is inside, and what is no tunnel's by itself. */
+static void
+an_uplink_with_one_queue_is_spread_by_what_is_inside_its_tunnels(void **state)
+{
+	enum { PACKETS = 60, FLOWS_SENT = 20 };
+	struct worker *w = spreading(SPREAD_PORTS);
+	uint8_t frame[256], inside[128];
+	uint32_t own, given;
+
+	(void)state;
+	rig_label(LABEL, 12);
+	w->tx[UPLINK].one_queue = true;
+	for (uint32_t k = 0; k < PACKETS; k++) {
+		uint32_t inner =
+		    frame4(inside, TO_2, "10.2.0.1", (uint16_t)(k % FLOWS_SENT), k);
+
+		rig_put_bytes(
+		    UPLINK, frame,
+		    outer_frame(frame, TUNNEL_MPLS_GRE, "192.0.2.2", LABEL, 64, inside, inner));
+	}
+	rig_run();
+	own = rig_count(2);
+	given = other_slot_runs(w);
+	assert_int_equal(own + given, PACKETS);
+	assert_in_range(own, PACKETS / 5, PACKETS * 4 / 5);
+	expect_order(2, PACKETS, FLOWS_SENT);
+	rig_bridge(0, "02:00:00:00:00:02", 12);
+	for (uint32_t flow = 0; flow < 30; flow++)
+		rig_put_bytes(UPLINK, frame,
+			      frame4(frame, TO_2, "10.2.0.1", (uint16_t)flow, 0));
+	rig_run();
+	assert_in_range(other_slot_runs(w), 1, 29);
+	assert_int_equal(rig_count(2), 30);
+	w->tx[UPLINK].one_queue = false;
+	w->spread = SPREAD_OFF;
+}
+
+/* Polled by a process that is no slot: what it passes on has not been spread yet. */
+static void
+packets_that_an_agent_passes_on_are_spread(void **state)
+{
+	struct worker *w = spreading(SPREAD_GRE);
+	uint8_t frame[256], inside[128];
+	uint32_t own, given;
+
+	(void)state;
+	rig_label(LABEL, 12);
+	for (uint32_t flow = 0; flow < 30; flow++) {
+		struct rte_mbuf *m = rte_pktmbuf_alloc(w->mbufs);
+		uint32_t inner = frame4(inside, TO_2, "10.2.0.1", (uint16_t)flow, 0);
+		uint32_t len =
+		    outer_frame(frame, TUNNEL_MPLS_GRE, "192.0.2.2", LABEL, 64, inside, inner);
+
+		assert_non_null(m);
+		memcpy(rte_pktmbuf_append(m, (uint16_t)len), frame, len);
+		*pkt_meta(m) = (struct pkt_meta){.next = PKT_NEXT_INPUT, .in_port = UPLINK};
+		assert_int_equal(rte_ring_sp_enqueue(rig_ring_from_peer(), m), 0);
+	}
+	rig_run();
+	own = rig_count(2);
+	given = other_slot_runs(w);
+	assert_int_equal(own + given, 30);
+	assert_in_range(given, 1, 29);
+	assert_int_equal(rig_count(2), 30);
+	w->spread = SPREAD_OFF;
 }
 
 /* What a packet is known by must travel with it: split horizon and loops. */
@@ -1355,6 +1499,10 @@ tunnel_cases_run(void)
 	    TEST(packets_for_other_addresses_are_routed_on),
 	    TEST(packets_out_of_gre_go_to_the_slot_of_their_flow_in_order),
 	    TEST(what_is_not_to_be_spread_stays),
+	    TEST(packets_of_a_port_with_one_queue_go_to_the_slot_of_their_flow_in_order),
+	    TEST(packets_of_a_port_are_spread_only_if_it_has_one_queue_and_the_option_says_so),
+	    TEST(an_uplink_with_one_queue_is_spread_by_what_is_inside_its_tunnels),
+	    TEST(packets_that_an_agent_passes_on_are_spread),
 	    TEST(a_packet_of_another_slot_still_came_out_of_its_tunnel),
 	    TEST(the_mss_of_a_syn_is_brought_down_to_the_tunnel),
 	    TEST(options_that_lie_about_their_lengths_harm_nothing),
