@@ -33,6 +33,7 @@ enum {
 	NO_FD = 0x100, /* flag of messages about queues' eventfds */
 	QUEUE_MASK = 0xff,
 	EVENTFD_OPEN_MAX = 64,
+	LISTENER_MS = 20, /* until a listener that is new is looked at */
 };
 
 enum fds { FDS_NONE, FDS_EVENT, FDS_MEMORY, FDS_LOG, FDS_SOCKET };
@@ -370,12 +371,16 @@ __wrap_sendmsg(int sock, const struct msghdr *msg, int flags)
 	return __real_sendmsg(sock, msg, flags);
 }
 
-/* rte_vhost waits for the next message: the last one's consequences are over. */
+/*
+ * rte_vhost waits for the next message: the last one's consequences are over. It waits for a second,
+ * and only then for what was added meanwhile, unless that was a connection; guests that connect to
+ * an agent that is new would have to wait for it.
+ */
 int
 __wrap___poll_chk(struct pollfd *fds, nfds_t n, int timeout, size_t size)
 {
 	blame_message_end();
-	return __real___poll_chk(fds, n, timeout, size);
+	return __real___poll_chk(fds, n, timeout > LISTENER_MS ? LISTENER_MS : timeout, size);
 }
 
 int

@@ -5,11 +5,12 @@
  *
  *   vhost-guests storm SEED SOCKET...   each guest connects, goes some random way towards running
  *                                       queues, perhaps sends and receives, and is gone again
- *   vhost-guests flood N TO SOCKET      guest N sends to guest TO as fast as it can, and reads
- * nothing vhost-guests pair US SOCKET SOCKET [FIRST [LENGTH]] guest FIRST (1) sends a numbered
- * frame of LENGTH bytes (60) to the next every US microseconds, and both reconnect when the agent
- * dies
- *
+ *   vhost-guests flood N TO SOCKET      guest N sends to guest TO as fast as it can, reads nothing
+ *   vhost-guests pair US SOCKET SOCKET [FIRST [LENGTH]]
+ *                                       guest FIRST (1) sends a numbered frame of LENGTH bytes (60)
+ *                                       to the next every US microseconds; both reconnect when the
+ *                                       agent dies, and when the first frame has arrived after that
+ *                                       a line says so: back_ns, by the monotonic clock
  *   vhost-guests lie N SOCKET [LIE]     tells each lie (vhost_lies.def), or one of them, N times
  *   vhost-guests block SOCKET           lets the agent block, again and again
  *
@@ -266,6 +267,7 @@ struct pair {
 	uint64_t last_ns;  /* when one arrived, 0: none yet */
 	uint64_t gap_ns;   /* longest time without a frame */
 	uint64_t delay_ns; /* longest time on the way */
+	bool returning;    /* connected again, and no frame has arrived since */
 };
 
 static void
@@ -277,8 +279,19 @@ pair_connect(struct pair *p)
 		if (vhost_front_start(p->guest[i]) < 0)
 			vhost_front_disconnect(p->guest[i]);
 		else
-			p->connections++;
+			p->returning = ++p->connections > 2;
 	}
+}
+
+/* When frames arrive again, by the monotonic clock. */
+static void
+pair_returned(struct pair *p, uint64_t now)
+{
+	if (!p->returning)
+		return;
+	p->returning = false;
+	printf("{\"back_ns\":%" PRIu64 "}\n", now);
+	fflush(stdout);
 }
 
 /* What follows the frame's number differs from byte to byte and from frame to frame. */
@@ -319,6 +332,7 @@ pair_receive_on(struct pair *p, uint32_t queue)
 		p->lost += f->number - p->expected;
 		p->expected = f->number + 1;
 		p->received++;
+		pair_returned(p, now);
 		if (p->last_ns != 0 && now - p->last_ns > p->gap_ns)
 			p->gap_ns = now - p->last_ns;
 		p->last_ns = now;

@@ -4,7 +4,9 @@
 import json
 import os
 import re
+import statistics
 import subprocess
+import time
 
 from lab import REPO, LabError, mac, until
 
@@ -57,6 +59,25 @@ def result(child):
     child.terminate()
     out, _ = child.communicate(timeout=30)
     return json.loads(out.splitlines()[-1])
+
+
+def returns(r, child, came, n=20):
+    """Kills the agent again and again; after how many ms from its exec the next one is back, each
+    time: came() waits, and says when by the monotonic clock."""
+    took = []
+    for _ in range(n):
+        time.sleep(0.3)
+        r.kill(child.pid)
+        child.wait()
+        time.sleep(0.02)  # what was on its way from the dead one has arrived
+        begin = time.monotonic_ns()
+        child = agent(r)
+        took.append((came(begin) - begin) / 1e6)
+    return child, took
+
+
+def summary(took):
+    return f"after {len(took)} deaths back within {statistics.median(took):.0f} ms, at most {max(took):.0f} ms"
 
 
 def heap(r):

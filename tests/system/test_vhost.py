@@ -7,13 +7,14 @@ VHOST_KILLS=N sets how often the agent is killed (the suite's own number is smal
 """
 
 import collections
+import json
 import os
 import random
 import time
 
 from lab import until
 from runner import test
-from vhost_lab import agent, guests, heap, is_ready, no_files_left, result, router, sound
+from vhost_lab import agent, guests, heap, is_ready, no_files_left, result, returns, router, sound, summary
 
 KILLS = int(os.environ.get("VHOST_KILLS", "40"))
 GUESTS = 6
@@ -61,6 +62,30 @@ def frames_queued_while_the_agent_is_dead_arrive(t):
     sound(r, "afterwards")
 
 
+def deaths(t, listens):
+    """Of the agent of two guests, which listen or connect; what they saw."""
+    r, sockets = router(t, 2, servers=lambda g: listens)
+    child = agent(r)
+    pair = guests(t, r, "pair", 200, *sockets)
+    pair.stdout.readline()
+    _, took = returns(r, child, lambda _: json.loads(pair.stdout.readline())["back_ns"])
+    saw = result(pair)
+    t.note(f"{summary(took)}; {saw['lost']} of {saw['sent']} lost, {saw['doubled']} twice")
+    assert saw["connections"] == 2 * (1 + len(took)), saw
+    sound(r, "afterwards")
+    return saw, len(took)
+
+
+@test(seconds=90)
+def an_agent_is_soon_back_for_guests_that_listen(t):
+    deaths(t, listens=True)
+
+
+@test(seconds=90)
+def an_agent_is_soon_back_for_guests_that_connect(t):
+    deaths(t, listens=False)
+
+
 @test
 def guests_come_and_go_while_others_exchange_frames(t):
     r, sockets = router(t, 2)
@@ -100,7 +125,7 @@ def an_agent_that_listens_removes_the_socket_of_a_dead_one(t):
     time.sleep(3)
     saw = result(pair)
     t.note(f"{saw['lost']} of {saw['sent']} lost, longest gap {saw['gap_ms']} ms")
-    # rte_vhost looks at a new listener after up to a second, longer than guests are waited for.
+    # What is sent to a guest that comes later than it is waited for is lost.
     assert saw["connections"] == 4 and saw["received"] > 500 and saw["lost"] <= 256, saw
     child.terminate()
     assert child.wait(6) == 0

@@ -14,6 +14,7 @@ import time
 from lab import HERE as LAB
 from lab import Probes, Stream, address, mac, until
 from runner import test
+from vhost_lab import agent, returns, summary
 
 sys.path.append(os.path.join(LAB, "vm"))
 from machine import Machine  # noqa: E402
@@ -25,10 +26,6 @@ PROBE_US = 5000
 def router(t, agents=1):
     """Whose agent the primary starts, again and again, or with agents=0 the test."""
     return t.router().start_all(agents=agents)
-
-
-def agent(r):
-    return r.start("vr-vhost", "--agent", "0")
 
 
 def vif(r, n, what):
@@ -344,6 +341,29 @@ def connections_of_guests_survive_the_death_of_the_agent_and_of_a_worker(t):
     assert b.shell("ss -tnH state established").count("7001") == ports.count("7001") == 1
     for s in streams:
         assert not s.stop(), s.broken()
+    sound(r)
+
+
+@test(seconds=300)
+def an_agent_is_soon_back_for_guests_whose_qemu_listens(t):
+    r = router(t, agents=0)
+    child = agent(r)
+    a, c = machine(t, r, 1), tap(t, r, 2)
+    flood(r, (1, 2))
+    up(a)
+    reach(a, c)
+    probes = Probes(a, c, interval_us=PROBE_US)
+    ahead_ns = time.time_ns() - time.monotonic_ns()
+
+    def came(begin):
+        begin += ahead_ns
+        n = len(probes.records)
+        until(lambda: probes.records[-1][2] > begin, 30, "a probe arrives again")
+        return next(p[2] for p in probes.records[n:] if p[2] > begin) - ahead_ns
+
+    _, took = returns(r, child, came)
+    probes.stop()
+    t.note(summary(took) + f"; {probes.lost} of {probes.sent} probes lost, {probes.doubled} twice")
     sound(r)
 
 
