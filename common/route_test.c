@@ -23,7 +23,9 @@
 
 #include <cmocka.h>
 
-enum { VRFS = 3, ROUTES = 1500 };
+#include "common/route_model.h"
+
+enum { VRFS = 3, ROUTES = ROUTE_MODEL_MAX };
 
 static jmp_buf death;
 static int stores_left; /* 0: the writer is immortal */
@@ -260,71 +262,7 @@ the_longest_entry_not_longer_than_asked_is_found(void **state)
 	free(t);
 }
 
-/* --- the model --- */
-
-struct model {
-	struct route_key k[ROUTES];
-	uint64_t value[ROUTES];
-	uint32_t n;
-};
-
-static bool
-covers(const struct route_key *k, const struct route_key *a)
-{
-	uint32_t bytes = k->length / 8, bits = k->length % 8;
-
-	if (k->vrf != a->vrf || k->family != a->family ||
-	    memcmp(k->address, a->address, bytes) != 0)
-		return false;
-	return bits == 0 || (k->address[bytes] ^ a->address[bytes]) >> (8 - bits) == 0;
-}
-
-static bool
-same(const struct route_key *a, const struct route_key *b)
-{
-	return a->length == b->length && covers(a, b);
-}
-
-static uint64_t
-model_lookup(const struct model *m, const struct route_key *a)
-{
-	uint64_t value = 0;
-	int longest = -1;
-
-	for (uint32_t i = 0; i < m->n; i++) {
-		if (m->k[i].length <= longest || !covers(&m->k[i], a))
-			continue;
-		longest = m->k[i].length;
-		value = m->value[i];
-	}
-	return value;
-}
-
-static uint32_t
-model_find(const struct model *m, const struct route_key *k)
-{
-	uint32_t i = 0;
-
-	while (i < m->n && !same(&m->k[i], k))
-		i++;
-	return i;
-}
-
-static void
-model_set(struct model *m, const struct route_key *k, uint64_t value)
-{
-	uint32_t i = model_find(m, k);
-
-	if (value == 0 && i < m->n) {
-		m->n--;
-		m->k[i] = m->k[m->n];
-		m->value[i] = m->value[m->n];
-	} else if (value != 0) {
-		m->k[i] = *k;
-		m->value[i] = value;
-		m->n += i == m->n;
-	}
-}
+/* --- the model (route_model.h) --- */
 
 /* Addresses close to each other, so that prefixes meet; 'spread' values of each byte. */
 static struct route_key
@@ -352,14 +290,15 @@ any_prefix(uint32_t spread)
 }
 
 static void
-assert_alike(const struct route_table *t, const struct model *m, const struct route_key *a)
+assert_alike(const struct route_table *t, const struct route_model *m, const struct route_key *a)
 {
-	assert_int_equal(lookup_value(t, a), model_lookup(m, a));
+	assert_int_equal(lookup_value(t, a), route_model_lookup(m, a));
 }
 
 /* Near the edges of a prefix, and anywhere. */
 static void
-assert_alike_around(const struct route_table *t, const struct model *m, const struct route_key *k)
+assert_alike_around(const struct route_table *t, const struct route_model *m,
+		    const struct route_key *k)
 {
 	int n = k->family == ROUTE_INET ? 4 : 16;
 	struct route_key a;
@@ -394,7 +333,7 @@ no_line_is_lost(struct route_table *t, struct route_writer *w)
 static void
 behaves_like_a_list(void **state)
 {
-	static struct model m;
+	static struct route_model m;
 
 	(void)state;
 	for (uint32_t round = 0; round < 8; round++) {
@@ -421,8 +360,8 @@ behaves_like_a_list(void **state)
 				assert_int_equal(route_add(w, &k, value), 0);
 			else
 				assert_int_equal(route_del(w, &k),
-						 model_find(&m, &k) < m.n ? 0 : -ENOENT);
-			model_set(&m, &k, value);
+						 route_model_find(&m, &k) < m.n ? 0 : -ENOENT);
+			route_model_set(&m, &k, value);
 			assert_alike_around(t, &m, &k);
 		}
 		w = no_line_is_lost(t, w);
@@ -430,7 +369,7 @@ behaves_like_a_list(void **state)
 			struct route_key k = m.k[any(m.n)];
 
 			assert_int_equal(route_del(w, &k), 0);
-			model_set(&m, &k, 0);
+			route_model_set(&m, &k, 0);
 			assert_alike_around(t, &m, &k);
 		}
 		assert_int_equal(t->lines_used, empty);
@@ -475,7 +414,7 @@ next_writer(struct route_table *t)
 static void
 a_writer_dying_at_any_store_leaves_before_or_after(void **state)
 {
-	static struct model m, changed;
+	static struct route_model m, changed;
 	struct route_table *t = table(ROUTES);
 	struct route_writer *w = route_writer_create(t, NULL);
 	volatile int deaths = 0, done = 0;
@@ -493,7 +432,7 @@ a_writer_dying_at_any_store_leaves_before_or_after(void **state)
 		if (any(2) == 0 && m.n < 300)
 			value = route_value(any(1000), 0, 0);
 		changed = m;
-		model_set(&changed, &k, value);
+		route_model_set(&changed, &k, value);
 		if (setjmp(death) == 0) {
 			stores_left = 1 + (int)any(24);
 			if (value != 0)
@@ -576,10 +515,10 @@ batches_reopen(void)
 
 /* One change, staged and done to the model. */
 static void
-stage_any(struct model *m)
+stage_any(struct route_model *m)
 {
 	struct route_key k = m->n > 0 && any(2) == 0 ? m->k[any(m->n)] : any_prefix(3);
-	bool there = model_find(m, &k) < m->n;
+	bool there = route_model_find(m, &k) < m->n;
 	uint64_t value = any(2) == 0 && m->n < 300 ? route_value(any(40), 0, 0) : 0;
 
 	if (value != 0)
@@ -588,11 +527,11 @@ stage_any(struct model *m)
 		    0);
 	else
 		assert_int_equal(route_stage_del(bt.w, bt.redo, &k), there ? 0 : -ENOENT);
-	model_set(m, &k, value);
+	route_model_set(m, &k, value);
 }
 
 static bool
-table_is(const struct model *m)
+table_is(const struct route_model *m)
 {
 	struct route_key keys[400];
 	uint64_t values[400], cursor = 0;
@@ -600,7 +539,7 @@ table_is(const struct model *m)
 	uint32_t n = route_walk(bt.t, &cursor, UINT32_MAX, 400, keys, values, owners);
 
 	for (uint32_t i = 0; i < n; i++) {
-		uint32_t at = model_find(m, &keys[i]);
+		uint32_t at = route_model_find(m, &keys[i]);
 
 		if (at == m->n || m->value[at] != values[i] ||
 		    owners[i] != (uint16_t)route_value_nexthop(values[i]))
@@ -610,7 +549,7 @@ table_is(const struct model *m)
 }
 
 static void
-assert_followed(const struct model *m)
+assert_followed(const struct route_model *m)
 {
 	assert_int_equal(route_follow(bt.w, route_changes(bt.w), UINT32_MAX), 0);
 	for (uint32_t i = 0; i < m->n; i++)
@@ -625,7 +564,7 @@ assert_followed(const struct model *m)
 static void
 a_batch_killed_at_any_store_is_whole_or_nothing(void **state)
 {
-	static struct model before, after;
+	static struct route_model before, after;
 	volatile int deaths = 0, done = 0;
 
 	(void)state;
@@ -697,7 +636,7 @@ abandoned_batches_leave_all_that_was_free(void **state)
 static void
 routes_without_room_in_the_trie_wait_for_it(void **state)
 {
-	static struct model m;
+	static struct route_model m;
 	uint32_t waited = 0;
 
 	(void)state;
@@ -711,7 +650,7 @@ routes_without_room_in_the_trie_wait_for_it(void **state)
 		struct route_key k = any_prefix(256);
 
 		if (route_stage_add(bt.w, bt.redo, &k, route_value(i, 0, 0), 1) == 0)
-			model_set(&m, &k, route_value(i, 0, 0));
+			route_model_set(&m, &k, route_value(i, 0, 0));
 		if (i % 50 != 49)
 			continue;
 		redo_commit(bt.redo);
@@ -732,7 +671,7 @@ routes_without_room_in_the_trie_wait_for_it(void **state)
 			continue;
 		}
 		assert_int_equal(rc, 0);
-		model_set(&m, &k, 0);
+		route_model_set(&m, &k, 0);
 	}
 	assert_followed(&m);
 	lines_promised = 2;
@@ -839,7 +778,7 @@ a_full_table_refuses_and_changes_nothing(void **state)
 static void
 a_full_trie_refuses_and_changes_nothing(void **state)
 {
-	static struct model m;
+	static struct route_model m;
 	struct route_table *t = table(ROUTES);
 	struct route_writer *w;
 	uint32_t refused = 0;
@@ -863,7 +802,7 @@ a_full_trie_refuses_and_changes_nothing(void **state)
 		assert_true(rc == 0 || rc == -ENOSPC);
 		refused += rc != 0;
 		if (rc == 0)
-			model_set(&m, &k, value);
+			route_model_set(&m, &k, value);
 		assert_alike_around(t, &m, &k);
 	}
 	assert_true(refused > 100);
