@@ -11,6 +11,7 @@
 #ifndef FWD_WORKER_FLOW_HASH_H
 #define FWD_WORKER_FLOW_HASH_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -22,12 +23,25 @@
 
 #include "common/nexthop.h"
 
-/* What a flow is told apart by: of packets without ports these are 0. */
+/*
+ * What a flow is told apart by, besides addresses. One word: loads of several narrow fields that were
+ * just stored would have to wait.
+ */
 struct flow_parts {
-	uint32_t ports;   /* source, destination, as on the wire */
-	uint8_t protocol; /* of what is behind the IP header */
-	uint8_t l4_at; /* bytes from the IP header to it; 0: no whole layer 4 header begins here */
+	uint64_t word; /* ports as on the wire (0-31, source first; 0: none), protocol (32-39) */
+	uint32_t l4_at; /* bytes from the IP header to layer 4; 0: no whole header begins here */
 };
+
+static inline uint64_t
+flow_word(uint8_t protocol, uint32_t ports)
+{
+	return (uint64_t)protocol << 32 | ports;
+}
+static inline uint8_t
+flow_protocol(const struct flow_parts *p)
+{
+	return (uint8_t)(p->word >> 32);
+}
 
 static inline bool
 protocol_has_ports(uint8_t protocol)
@@ -40,20 +54,22 @@ protocol_has_ports(uint8_t protocol)
 static inline struct flow_parts
 flow_parts_ip4(const uint8_t *ip, uint32_t len)
 {
-	struct flow_parts p = {.protocol = ip[offsetof(struct rte_ipv4_hdr, next_proto_id)]};
-	uint32_t header = (ip[0] & 15) * 4u;
+	uint8_t protocol = ip[offsetof(struct rte_ipv4_hdr, next_proto_id)];
+	struct flow_parts p = {.word = flow_word(protocol, 0)};
+	uint32_t header = (ip[0] & 15) * 4u, ports;
 	uint16_t fragment_be;
 
 	memcpy(&fragment_be, ip + offsetof(struct rte_ipv4_hdr, fragment_offset),
 	       sizeof(fragment_be));
 	if (__builtin_expect(
 		(fragment_be & RTE_BE16(RTE_IPV4_HDR_OFFSET_MASK | RTE_IPV4_HDR_MF_FLAG)) != 0 ||
-		    header < sizeof(struct rte_ipv4_hdr) || header + sizeof(p.ports) > len ||
-		    !protocol_has_ports(p.protocol),
+		    header < sizeof(struct rte_ipv4_hdr) || header + sizeof(ports) > len ||
+		    !protocol_has_ports(protocol),
 		0))
 		return p;
-	p.l4_at = (uint8_t)header;
-	memcpy(&p.ports, ip + header, sizeof(p.ports));
+	p.l4_at = header;
+	memcpy(&ports, ip + header, sizeof(ports));
+	p.word = flow_word(protocol, ports);
 	return p;
 }
 
@@ -61,13 +77,15 @@ flow_parts_ip4(const uint8_t *ip, uint32_t len)
 static inline struct flow_parts
 flow_parts_ip6(const uint8_t *ip, uint32_t len)
 {
-	struct flow_parts p = {.protocol = ip[offsetof(struct rte_ipv6_hdr, proto)]};
-	uint32_t header = sizeof(struct rte_ipv6_hdr);
+	uint8_t protocol = ip[offsetof(struct rte_ipv6_hdr, proto)];
+	struct flow_parts p = {.word = flow_word(protocol, 0)};
+	uint32_t header = sizeof(struct rte_ipv6_hdr), ports;
 
-	if (!protocol_has_ports(p.protocol) || header + sizeof(p.ports) > len)
+	if (!protocol_has_ports(protocol) || header + sizeof(ports) > len)
 		return p;
-	p.l4_at = (uint8_t)header;
-	memcpy(&p.ports, ip + header, sizeof(p.ports));
+	p.l4_at = header;
+	memcpy(&ports, ip + header, sizeof(ports));
+	p.word = flow_word(protocol, ports);
 	return p;
 }
 
@@ -80,24 +98,49 @@ flow_hash_finish(uint64_t crc)
 }
 
 static inline uint32_t
-flow_hash_ip4(const uint8_t *ip, const struct flow_parts *p)
+flow_hash_ip4(const uint8_t *ip, uint64_t word)
 {
-	uint64_t addresses, crc;
+	uint64_t addresses;
 
 	memcpy(&addresses, ip + offsetof(struct rte_ipv4_hdr, src_addr), sizeof(addresses));
-	crc = _mm_crc32_u64(0x5a17, addresses);
-	return flow_hash_finish(_mm_crc32_u64(crc, (uint64_t)p->protocol << 32 | p->ports));
+	return flow_hash_finish(_mm_crc32_u64(_mm_crc32_u64(0x5a17, addresses), word));
+}
+
+/*
+ * The same number, of a packet as nearly all are: IPv4 without options, no fragment, UDP or TCP, and
+ * no SYN, which more has to be done with (mss.h). False: it is not, or too short to tell.
+ */
+static inline bool
+flow_hash_plain(const uint8_t *ip, uint32_t len, uint32_t *hash)
+{
+	const uint32_t header = sizeof(struct rte_ipv4_hdr), tcp_flags_at = header + 13;
+	const uint8_t syn = 2;
+	uint32_t middle, ports; /* fragment, TTL, protocol */
+	bool udp, tcp;
+
+	if (__builtin_expect(len <= tcp_flags_at || ip[0] != RTE_IPV4_VHL_DEF, 0))
+		return false;
+	memcpy(&middle, ip + offsetof(struct rte_ipv4_hdr, fragment_offset), sizeof(middle));
+	middle &= rte_cpu_to_be_32((uint32_t)(RTE_IPV4_HDR_OFFSET_MASK | RTE_IPV4_HDR_MF_FLAG) << 16 |
+				   0xff);
+	udp = middle == RTE_BE32(IPPROTO_UDP);
+	tcp = middle == RTE_BE32(IPPROTO_TCP) && (ip[tcp_flags_at] & syn) == 0;
+	if (__builtin_expect(!udp && !tcp, 0))
+		return false;
+	memcpy(&ports, ip + header, sizeof(ports));
+	*hash = flow_hash_ip4(ip, flow_word(udp ? IPPROTO_UDP : IPPROTO_TCP, ports));
+	return true;
 }
 
 static inline uint32_t
-flow_hash_ip6(const uint8_t *ip, const struct flow_parts *p)
+flow_hash_ip6(const uint8_t *ip, uint64_t word)
 {
-	uint64_t word[4], crc = 0x5a17;
+	uint64_t address[4], crc = 0x5a17;
 
-	memcpy(word, ip + offsetof(struct rte_ipv6_hdr, src_addr), sizeof(word));
+	memcpy(address, ip + offsetof(struct rte_ipv6_hdr, src_addr), sizeof(address));
 	for (int i = 0; i < 4; i++)
-		crc = _mm_crc32_u64(crc, word[i]);
-	return flow_hash_finish(_mm_crc32_u64(crc, (uint64_t)p->protocol << 32 | p->ports));
+		crc = _mm_crc32_u64(crc, address[i]);
+	return flow_hash_finish(_mm_crc32_u64(crc, word));
 }
 
 /* What else there is: by its MAC addresses and EtherType, 14 bytes. */
@@ -160,9 +203,9 @@ flow_hash(const struct flow_view *v)
 {
 	switch (v->family) {
 	case FLOW_INET:
-		return flow_hash_ip4(v->ip, &v->parts);
+		return flow_hash_ip4(v->ip, v->parts.word);
 	case FLOW_INET6:
-		return flow_hash_ip6(v->ip, &v->parts);
+		return flow_hash_ip6(v->ip, v->parts.word);
 	case FLOW_ETHER:
 		break;
 	}
@@ -173,7 +216,7 @@ flow_hash(const struct flow_view *v)
 static inline uint32_t
 flow_hash_fields(const struct flow_view *v, uint32_t fields)
 {
-	uint32_t size = v->family == FLOW_INET ? 4 : 16, ports = v->parts.ports;
+	uint32_t size = v->family == FLOW_INET ? 4 : 16, ports = (uint32_t)v->parts.word;
 	const uint8_t *addresses = v->ip + (v->family == FLOW_INET ? 12 : 8);
 	uint64_t word[5] = {0}, crc = 0x5a17;
 
@@ -189,7 +232,7 @@ flow_hash_fields(const struct flow_view *v, uint32_t fields)
 		ports &= rte_cpu_to_be_32(0xffff0000);
 	word[4] = ports;
 	if ((fields & HASH_PROTOCOL) != 0)
-		word[4] |= (uint64_t)v->parts.protocol << 32;
+		word[4] |= (uint64_t)flow_protocol(&v->parts) << 32;
 	for (int i = 0; i < 5; i++)
 		crc = _mm_crc32_u64(crc, word[i]);
 	return flow_hash_finish(crc);

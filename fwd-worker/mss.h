@@ -26,7 +26,7 @@ mss_is_syn(const struct flow_view *flow)
 	const uint32_t FLAGS_AT = 13;
 	const uint8_t SYN = 2;
 
-	return flow->parts.protocol == IPPROTO_TCP && flow->parts.l4_at != 0 &&
+	return flow_protocol(&flow->parts) == IPPROTO_TCP && flow->parts.l4_at != 0 &&
 	       flow->parts.l4_at + FLAGS_AT < flow->ip_len &&
 	       (flow->ip[flow->parts.l4_at + FLAGS_AT] & SYN) != 0;
 }

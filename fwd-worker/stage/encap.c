@@ -15,20 +15,17 @@
 
 #include <string.h>
 
-#include <rte_udp.h>
-
 #include "common/offload.h"
 #include "common/vif.h"
 #include "fwd-worker/mss.h"
 #include "fwd-worker/stage.h"
 #include "fwd-worker/stage/flow_view.h"
+#include "fwd-worker/stage/outer.h"
 
 enum {
 	IP4_LEN = sizeof(struct rte_ipv4_hdr),
-	SHIM_LEN = 4, /* label, or control word */
+	CONTROL_WORD_LEN = 4,
 	MPLS_TTL = 64,
-	LABEL_MAX = (1 << 20) - 1,
-	SOURCE_PORT_FIRST = 49152, /* RFC 6335: dynamic ports */
 };
 
 /* How much of the packet goes into the tunnel, and what it is. */
@@ -38,12 +35,6 @@ struct payload {
 	bool inet6;
 	uint8_t ttl;
 };
-
-static inline bool
-label_fits(const struct nexthop *nh, uint32_t label)
-{
-	return nh->tunnel.kind == TUNNEL_VXLAN ? label < NEXTHOP_NO_LABEL : label <= LABEL_MAX;
-}
 
 /* A routed packet gets an Ethernet header of its own in VXLAN, from the outgoing vif's MAC. */
 static void
@@ -91,17 +82,6 @@ path_clamp(const struct worker *w, const struct nexthop *nh, const struct flow_v
 		mss_clamp(flow, vif->mtu, p->routed ? MSS_OVERHEAD_L3 : MSS_OVERHEAD_L2, partial);
 }
 
-/* Adds what the header has of its own to the sum of the rest. */
-static inline uint16_t
-outer_checksum(const struct nexthop *nh, uint16_t total_be, uint16_t id_be)
-{
-	uint32_t sum = nh->tunnel.outer_sum + total_be + id_be;
-
-	sum = (sum >> 16) + (sum & 0xffff);
-	sum += sum >> 16;
-	return (uint16_t)~sum;
-}
-
 /* The outer id is the inner one's; a packet without one gets some of its flow's number. */
 static inline uint16_t
 outer_id(const struct flow_view *flow, uint32_t hash)
@@ -112,37 +92,6 @@ outer_id(const struct flow_view *flow, uint32_t hash)
 		return (uint16_t)hash;
 	memcpy(&id_be, flow->ip + offsetof(struct rte_ipv4_hdr, packet_id), sizeof(id_be));
 	return id_be;
-}
-
-/* Before the link layer's header, as it may write where that will be. */
-static inline void
-outer_write(uint8_t *end, const struct nexthop *nh, uint32_t payload, uint16_t id_be, uint32_t hash,
-	    uint32_t shim_be)
-{
-	struct rte_ipv4_hdr *ip = (struct rte_ipv4_hdr *)(end - nh->tunnel.outer_len);
-	uint32_t total = nh->tunnel.outer_len + payload;
-
-	memcpy(end - NEXTHOP_OUTER_MAX, nh->tunnel.outer, NEXTHOP_OUTER_MAX);
-	ip->total_length = rte_cpu_to_be_16((uint16_t)total);
-	ip->packet_id = id_be;
-	ip->hdr_checksum = outer_checksum(nh, ip->total_length, id_be);
-	if (nh->tunnel.kind != TUNNEL_MPLS_GRE) {
-		struct rte_udp_hdr *udp = (struct rte_udp_hdr *)(ip + 1);
-
-		udp->src_port = rte_cpu_to_be_16((uint16_t)(SOURCE_PORT_FIRST + (hash >> 18)));
-		udp->dgram_len = rte_cpu_to_be_16((uint16_t)(total - IP4_LEN));
-	}
-	memcpy(end - SHIM_LEN, &shim_be, sizeof(shim_be));
-}
-
-static inline uint32_t
-shim_of(const struct nexthop *nh, uint32_t label, uint8_t ttl)
-{
-	enum { BOTTOM = 1 << 8 };
-
-	if (nh->tunnel.kind == TUNNEL_VXLAN)
-		return rte_cpu_to_be_32(label << 8);
-	return rte_cpu_to_be_32(label << 12 | BOTTOM | ttl);
 }
 
 /* A short packet may have come in a longer frame; in a tunnel without one that would grow it. */
@@ -159,7 +108,7 @@ padding_cut(struct rte_mbuf *m, const uint8_t *ip, uint32_t len)
 }
 
 /* The headers go in from the back: 'm' begins with its Ethernet header, or the room for one. */
-static inline struct verdict
+static __attribute__((noinline)) struct verdict
 push(const struct worker *w, const struct burst *b, uint32_t i, struct rte_mbuf *m,
      const struct nexthop *nh, uint32_t label)
 {
@@ -169,9 +118,10 @@ push(const struct worker *w, const struct burst *b, uint32_t i, struct rte_mbuf 
 			    .inet6 = (b->inet6 >> i & 1) != 0,
 			    .ttl = MPLS_TTL};
 	struct flow_view flow;
-	uint16_t id_be;
+	struct outer o;
 
-	if (__builtin_expect(!label_fits(nh, label), 0))
+	outer_make(&o, nh);
+	if (__builtin_expect(label > o.label_max, 0))
 		return DROP(INVALID_LABEL);
 	if (__builtin_expect((b->tunneled >> i & 1) != 0 &&
 				 b->outer_source_be[i] == nh->tunnel.destination_be,
@@ -197,7 +147,7 @@ push(const struct worker *w, const struct burst *b, uint32_t i, struct rte_mbuf 
 		return DROP(BAD_OFFLOAD); /* one tunnel within another is too deep for an mbuf */
 	front = link + nh->tunnel.outer_len - p.from;
 	if (!p.routed && NEXTHOP_HAS(nh, CONTROL_WORD))
-		front += SHIM_LEN;
+		front += CONTROL_WORD_LEN;
 	if (__builtin_expect(rte_pktmbuf_headroom(m) < front, 0))
 		return DROP(NO_HEADROOM);
 	len = m->pkt_len - p.from;
@@ -207,21 +157,17 @@ push(const struct worker *w, const struct burst *b, uint32_t i, struct rte_mbuf 
 	if (__builtin_expect((m->ol_flags & OFFLOAD_WISHES) != 0, 0))
 		wishes_move(m, nh, front, m->l2_len);
 	hash = flow_hash(&flow);
-	id_be = outer_id(&flow, hash);
 	m->data_off = (uint16_t)(m->data_off - front);
 	m->data_len = (uint16_t)(m->data_len + front);
 	m->pkt_len += front;
 	if (!p.routed && NEXTHOP_HAS(nh, CONTROL_WORD)) {
-		memset(head - SHIM_LEN, 0, SHIM_LEN);
-		len += SHIM_LEN;
+		memset(head - CONTROL_WORD_LEN, 0, CONTROL_WORD_LEN);
+		len += CONTROL_WORD_LEN;
 	}
 	head -= front;
-	outer_write(head + link + nh->tunnel.outer_len, nh, len, id_be, hash,
-		    shim_of(nh, label, p.ttl));
-	if (__builtin_expect(link == RTE_ETHER_HDR_LEN, 1))
-		memcpy(head, nh->encap.rewrite, RTE_ETHER_HDR_LEN);
-	else
-		memcpy(head, nh->encap.rewrite, link);
+	outer_write(&o, head + link + o.len, len, outer_id(&flow, hash), hash,
+		    outer_shim(&o, label, p.ttl));
+	memcpy(head, nh->encap.rewrite, link);
 	return TO(OUTPUT);
 }
 
@@ -240,19 +186,98 @@ room_prefetch(const struct burst *b, const struct vec *v)
 		__builtin_prefetch(b->head[v->i[k]] - NEXTHOP_OUTER_MAX, 1);
 }
 
+/* --- nearly all packets ----------------------------------------------------------------------- */
+
+/* Tunnels that put nothing between the packet and their own headers. */
+static inline bool
+is_plain(const struct nexthop *nh)
+{
+	return nh->encap.rewrite_len == RTE_ETHER_HDR_LEN && !NEXTHOP_HAS(nh, CONTROL_WORD);
+}
+
+static inline bool
+is_ip4_frame(const uint8_t *head)
+{
+	uint16_t type_be;
+
+	memcpy(&type_be, head + offsetof(struct rte_ether_hdr, ether_type), sizeof(type_be));
+	return type_be == RTE_BE16(RTE_ETHER_TYPE_IPV4);
+}
+
+/*
+ * The same as push(), with nothing but what a plain packet needs: UDP or TCP over IPv4, a frame or
+ * routed. False, and nothing done, if this one needs more.
+ */
+static inline bool
+push_plain(struct burst *b, uint32_t i, const struct outer *o)
+{
+	struct rte_mbuf *m = b->m[i];
+	uint8_t *head = rte_pktmbuf_mtod(m, uint8_t *), *ip = head + RTE_ETHER_HDR_LEN, ttl;
+	bool routed = (b->inet >> i & 1) != 0;
+	uint32_t from = routed ? RTE_ETHER_HDR_LEN : 0, label = b->label[i], front, len, hash;
+	uint16_t id_be;
+
+	if (__builtin_expect(routed ? o->vxlan : !is_ip4_frame(head), 0))
+		return false;
+	if (__builtin_expect(
+		(b->tunneled >> i & 1) != 0 && b->outer_source_be[i] == o->destination_be, 0))
+		return false;
+	front = RTE_ETHER_HDR_LEN + o->len - from;
+	if (__builtin_expect((m->ol_flags & OFFLOAD_WISHES) != 0 || label > o->label_max ||
+				 rte_pktmbuf_headroom(m) < front,
+			     0))
+		return false;
+	if (!flow_hash_plain(ip, m->data_len - (uint32_t)RTE_ETHER_HDR_LEN, &hash))
+		return false;
+	len = m->pkt_len - from;
+	if (routed)
+		len = padding_cut(m, ip, len);
+	ttl = routed ? ip[offsetof(struct rte_ipv4_hdr, time_to_live)] : MPLS_TTL;
+	memcpy(&id_be, ip + offsetof(struct rte_ipv4_hdr, packet_id), sizeof(id_be));
+	head -= front;
+	m->data_off = (uint16_t)(m->data_off - front);
+	m->data_len = (uint16_t)(m->data_len + front);
+	m->pkt_len += front;
+	b->head[i] = head;
+	b->len[i] = m->pkt_len;
+	outer_write(o, head + RTE_ETHER_HDR_LEN + o->len, len, id_be, hash,
+		    outer_shim(o, label, ttl));
+	outer_write_link(o, head);
+	return true;
+}
+
+static struct verdict
+push_other(const struct worker *w, struct burst *b, uint32_t i)
+{
+	struct verdict verdict = push(w, b, i, b->m[i], b->nexthop[i], b->label[i]);
+
+	b->head[i] = rte_pktmbuf_mtod(b->m[i], uint8_t *);
+	b->len[i] = b->m[i]->pkt_len;
+	return verdict;
+}
+
 void
 stage_encap(struct worker *w, struct burst *b, const struct vec *v)
 {
+	const struct nexthop *last = NULL;
 	uint64_t seen = 0;
 	uint8_t differ = 0;
+	bool plain = false;
+	struct outer o = {0};
 
 	room_prefetch(b, v);
 	for (uint32_t k = 0; k < v->n; k++) {
 		uint32_t i = v->i[k];
 
-		b->verdict[i] = push(w, b, i, b->m[i], b->nexthop[i], b->label[i]);
-		b->head[i] = rte_pktmbuf_mtod(b->m[i], uint8_t *);
-		b->len[i] = b->m[i]->pkt_len;
+		if (__builtin_expect(b->nexthop[i] != last, 0)) {
+			last = b->nexthop[i];
+			plain = is_plain(last);
+			outer_make(&o, last);
+		}
+		if (__builtin_expect(plain && push_plain(b, i, &o), 1))
+			b->verdict[i] = TO(OUTPUT);
+		else
+			b->verdict[i] = push_other(w, b, i);
 		differ |= b->verdict[i].code ^ STAGE_OUTPUT;
 		seen |= UINT64_C(1) << i;
 	}
