@@ -24,11 +24,11 @@
 #include "common/nexthop.h"
 
 /*
- * What a flow is told apart by, besides addresses. One word: loads of several narrow fields that were
- * just stored would have to wait.
+ * What a flow is told apart by, besides addresses. One word: loads of several narrow fields that
+ * were just stored would have to wait.
  */
 struct flow_parts {
-	uint64_t word; /* ports as on the wire (0-31, source first; 0: none), protocol (32-39) */
+	uint64_t word;  /* ports as on the wire (0-31, source first; 0: none), protocol (32-39) */
 	uint32_t l4_at; /* bytes from the IP header to layer 4; 0: no whole header begins here */
 };
 
@@ -107,28 +107,36 @@ flow_hash_ip4(const uint8_t *ip, uint64_t word)
 }
 
 /*
- * The same number, of a packet as nearly all are: IPv4 without options, no fragment, UDP or TCP, and
- * no SYN, which more has to be done with (mss.h). False: it is not, or too short to tell.
+ * TCP or UDP, of a packet as nearly all are: IPv4 without options, no fragment, and no SYN, which
+ * more has to be done with (mss.h). 0: it is not, or too short to tell.
  */
+static inline uint32_t
+flow_plain_protocol(const uint8_t *ip, uint32_t len)
+{
+	const uint32_t tcp_flags_at = sizeof(struct rte_ipv4_hdr) + 13;
+	const uint16_t fragment = RTE_IPV4_HDR_OFFSET_MASK | RTE_IPV4_HDR_MF_FLAG;
+	const uint8_t syn = 2;
+	uint32_t middle; /* fragment, TTL, protocol */
+
+	if (__builtin_expect(len <= tcp_flags_at || ip[0] != RTE_IPV4_VHL_DEF, 0))
+		return 0;
+	memcpy(&middle, ip + offsetof(struct rte_ipv4_hdr, fragment_offset), sizeof(middle));
+	middle &= rte_cpu_to_be_32((uint32_t)fragment << 16 | 0xff);
+	if (middle == RTE_BE32(IPPROTO_UDP))
+		return IPPROTO_UDP;
+	return middle == RTE_BE32(IPPROTO_TCP) && (ip[tcp_flags_at] & syn) == 0 ? IPPROTO_TCP : 0;
+}
+
+/* The same number as below, of such a packet; false of others. */
 static inline bool
 flow_hash_plain(const uint8_t *ip, uint32_t len, uint32_t *hash)
 {
-	const uint32_t header = sizeof(struct rte_ipv4_hdr), tcp_flags_at = header + 13;
-	const uint8_t syn = 2;
-	uint32_t middle, ports; /* fragment, TTL, protocol */
-	bool udp, tcp;
+	uint32_t protocol = flow_plain_protocol(ip, len), ports;
 
-	if (__builtin_expect(len <= tcp_flags_at || ip[0] != RTE_IPV4_VHL_DEF, 0))
+	if (__builtin_expect(protocol == 0, 0))
 		return false;
-	memcpy(&middle, ip + offsetof(struct rte_ipv4_hdr, fragment_offset), sizeof(middle));
-	middle &= rte_cpu_to_be_32((uint32_t)(RTE_IPV4_HDR_OFFSET_MASK | RTE_IPV4_HDR_MF_FLAG) << 16 |
-				   0xff);
-	udp = middle == RTE_BE32(IPPROTO_UDP);
-	tcp = middle == RTE_BE32(IPPROTO_TCP) && (ip[tcp_flags_at] & syn) == 0;
-	if (__builtin_expect(!udp && !tcp, 0))
-		return false;
-	memcpy(&ports, ip + header, sizeof(ports));
-	*hash = flow_hash_ip4(ip, flow_word(udp ? IPPROTO_UDP : IPPROTO_TCP, ports));
+	memcpy(&ports, ip + sizeof(struct rte_ipv4_hdr), sizeof(ports));
+	*hash = flow_hash_ip4(ip, flow_word((uint8_t)protocol, ports));
 	return true;
 }
 

@@ -148,6 +148,92 @@ from_uplink(struct worker *w, struct burst *b, uint32_t i, const struct vif *vif
 	return by_type(head);
 }
 
+/* --- uplinks that carry tunnels ---
+ *
+ * Nearly all packets of an uplink are VXLAN or MPLS in UDP for the router. Whether all of a burst
+ * are is found out without a branch for each; from_uplink() says the same of such a packet.
+ */
+
+enum { PLAIN_L3 = RTE_ETHER_HDR_LEN, PLAIN_L4 = PLAIN_L3 + 20, PLAIN_LEN = PLAIN_L4 + 8 };
+
+/* The router's addresses on an uplink: its own, and the host's. Absent ones are the other's. */
+struct own {
+	uint64_t mac[2]; /* as destination_of() */
+	uint32_t ip_be[2];
+};
+
+/* The first 8 bytes of a frame without what is behind the destination MAC. */
+static inline uint64_t
+destination_of(const uint8_t *head)
+{
+	uint64_t bytes;
+
+	memcpy(&bytes, head, sizeof(bytes));
+	return bytes << 16;
+}
+
+/* False: no packet is for the router. */
+static inline bool
+own_make(struct own *own, const struct vif *vif, const struct vif *host)
+{
+	const struct vif *other = host != NULL ? host : vif;
+
+	own->mac[0] = destination_of(vif->mac);
+	own->mac[1] = destination_of(other->mac);
+	own->ip_be[0] = vif->ip_be != 0 ? vif->ip_be : other->ip_be;
+	own->ip_be[1] = other->ip_be != 0 ? other->ip_be : vif->ip_be;
+	return own->ip_be[0] != 0;
+}
+
+/* 0 if the packet, of PLAIN_LEN bytes or more, is for the router, and UDP to this port. */
+static inline uint32_t
+plain_differs(const uint8_t *head, const struct own *own, uint16_t port_be)
+{
+	const uint8_t *ip = head + PLAIN_L3;
+	const uint32_t fragment = RTE_IPV4_HDR_OFFSET_MASK | RTE_IPV4_HDR_MF_FLAG;
+	uint64_t mac = destination_of(head);
+	uint32_t middle, to_be, differs; /* middle: fragment, TTL, protocol */
+	uint16_t type_be, to_port_be;
+
+	memcpy(&type_be, ip - sizeof(type_be), sizeof(type_be));
+	memcpy(&middle, ip + offsetof(struct rte_ipv4_hdr, fragment_offset), sizeof(middle));
+	memcpy(&to_be, ip + offsetof(struct rte_ipv4_hdr, dst_addr), sizeof(to_be));
+	memcpy(&to_port_be, head + PLAIN_L4 + offsetof(struct rte_udp_hdr, dst_port),
+	       sizeof(to_port_be));
+	differs = (uint32_t)type_be ^ RTE_BE16(RTE_ETHER_TYPE_IPV4);
+	differs |= (uint32_t)ip[0] ^ RTE_IPV4_VHL_DEF;
+	differs |= (middle & rte_cpu_to_be_32(fragment << 16 | 0xff)) ^ RTE_BE32(IPPROTO_UDP);
+	differs |= (uint32_t)to_port_be ^ port_be;
+	differs |= (uint32_t)(mac != own->mac[0]) & (uint32_t)(mac != own->mac[1]);
+	return differs | ((uint32_t)(to_be != own->ip_be[0]) & (uint32_t)(to_be != own->ip_be[1]));
+}
+
+static bool
+are_tunnels(const struct burst *b, const struct vec *v, const struct vif *vif,
+	    const struct vif *host)
+{
+	uint32_t shortest = UINT32_MAX, differs = 0;
+	struct own own;
+	uint16_t port_be;
+
+	if (!own_make(&own, vif, host))
+		return false;
+	for (uint32_t k = 0; k < v->n; k++) {
+		uint32_t len = b->m[v->i[k]]->data_len;
+
+		shortest = len < shortest ? len : shortest;
+	}
+	if (shortest < PLAIN_LEN)
+		return false;
+	memcpy(&port_be, b->head[v->i[0]] + PLAIN_L4 + offsetof(struct rte_udp_hdr, dst_port),
+	       sizeof(port_be));
+	if (!fabric_is_tunnel_port(port_be))
+		return false;
+	for (uint32_t k = 0; k < v->n; k++)
+		differs |= plain_differs(b->head[v->i[k]], &own, port_be);
+	return differs == 0;
+}
+
 /* --- the host --------------------------------------------------------------------------------- */
 
 static struct verdict
@@ -270,6 +356,11 @@ stage_classify(struct worker *w, struct burst *b, const struct vec *v)
 	const struct vif *host = vif_lookup(w->vifs, vif_role(&w->roles->host));
 	uint32_t peer = vif != NULL ? across(w, vif) : VIF_NONE;
 
+	if (vif != NULL && vif->type == VIF_PHYSICAL && vif->vlan == 0 && peer == VIF_NONE &&
+	    are_tunnels(b, v, vif, host)) {
+		b->common = TO(DECAP);
+		return;
+	}
 	for (uint32_t k = 0; k < v->n; k++) {
 		uint32_t i = v->i[k];
 

@@ -271,9 +271,20 @@ guest_asked(const struct worker *w, struct burst *b, uint32_t i, const struct ne
 	return verdict;
 }
 
+/* No fragment, no SYN: whose MSS nobody has to look for. */
+static inline bool
+is_plain_frame(const uint8_t *head, uint32_t len)
+{
+	uint16_t type_be;
+
+	memcpy(&type_be, head + offsetof(struct rte_ether_hdr, ether_type), sizeof(type_be));
+	return type_be == RTE_BE16(RTE_ETHER_TYPE_IPV4) &&
+	       flow_plain_protocol(head + RTE_ETHER_HDR_LEN, len - RTE_ETHER_HDR_LEN) != 0;
+}
+
 static inline struct verdict
-frame_out(const struct worker *w, struct burst *b, uint32_t i, const struct outer *o, const struct nexthop *nh,
-	  uint32_t mtu)
+frame_out(const struct worker *w, struct burst *b, uint32_t i, const struct outer *o,
+	  const struct nexthop *nh, uint32_t mtu)
 {
 	uint32_t len = o->len;
 	struct flow_view flow;
@@ -286,65 +297,83 @@ frame_out(const struct worker *w, struct burst *b, uint32_t i, const struct oute
 	if (__builtin_expect(b->m[i]->data_len < len + RTE_ETHER_HDR_LEN, 0))
 		return DROP(BAD_TUNNEL_HEADER);
 	strip(b, i, len);
-	flow_view_frame(&flow, b->head[i], b->m[i]->data_len);
-	mss_clamp(&flow, mtu, MSS_OVERHEAD_L2, false);
-	if (__builtin_expect(flow.family != FLOW_INET && nh->type == NEXTHOP_ENCAP, 0))
-		return guest_asked(w, b, i, nh);
+	if (__builtin_expect(!is_plain_frame(b->head[i], b->m[i]->data_len), 0)) {
+		flow_view_frame(&flow, b->head[i], b->m[i]->data_len);
+		mss_clamp(&flow, mtu, MSS_OVERHEAD_L2, false);
+		if (flow.family != FLOW_INET && nh->type == NEXTHOP_ENCAP)
+			return guest_asked(w, b, i, nh);
+	}
 	if (nh->type != NEXTHOP_VRF_TRANSLATE || NEXTHOP_HAS(nh, ROUTE_LOOKUP))
 		return TO(NEXTHOP);
 	b->vrf[i] = nh->vrf;
 	return TO(BRIDGE);
 }
 
+/* What packets became, bit by bit; told to the burst when all are through. */
+struct became {
+	uint64_t inet, inet6;
+};
+
+/* FLOW_ETHER: it is no IP packet. */
+static inline enum flow_family
+packet_look(uint8_t *head, uint32_t len, uint32_t mtu)
+{
+	const uint8_t *ip = head + RTE_ETHER_HDR_LEN;
+	struct flow_view flow = {.family = FLOW_ETHER};
+
+	len -= RTE_ETHER_HDR_LEN;
+	if (__builtin_expect(flow_plain_protocol(ip, len) != 0, 1))
+		return FLOW_INET;
+	flow_view_ip(&flow, ip, len);
+	if (flow.family != FLOW_ETHER)
+		mss_clamp(&flow, mtu, MSS_OVERHEAD_L3, false);
+	return flow.family;
+}
+
 static inline struct verdict
 packet_out(struct burst *b, uint32_t i, const struct outer *o, const struct nexthop *nh,
-	   uint32_t mtu)
+	   uint32_t mtu, struct became *became)
 {
 	/* VXLAN has an Ethernet header in the place of the room */
 	uint32_t inner = o->len + (o->vxlan ? RTE_ETHER_HDR_LEN : 0);
 	uint64_t bit = UINT64_C(1) << i;
-	struct flow_view flow = {.family = FLOW_ETHER};
+	enum flow_family family;
 
 	if (__builtin_expect(b->m[i]->data_len <= inner, 0))
 		return DROP(BAD_TUNNEL_HEADER);
 	strip(b, i, inner - RTE_ETHER_HDR_LEN);
-	flow_view_ip(&flow, b->head[i] + RTE_ETHER_HDR_LEN, b->m[i]->data_len - RTE_ETHER_HDR_LEN);
-	if (__builtin_expect(flow.family == FLOW_ETHER, 0))
+	family = packet_look(b->head[i], b->m[i]->data_len, mtu);
+	if (__builtin_expect(family == FLOW_ETHER, 0))
 		return DROP(BAD_IP_HEADER);
-	mss_clamp(&flow, mtu, MSS_OVERHEAD_L3, false);
 	if (nh->type == NEXTHOP_VRF_TRANSLATE) {
 		b->vrf[i] = nh->vrf;
-		return flow.family == FLOW_INET ? TO(IP4) : TO(IP6);
+		return family == FLOW_INET ? TO(IP4) : TO(IP6);
 	}
-	if (flow.family == FLOW_INET)
-		b->inet |= bit;
+	if (family == FLOW_INET)
+		became->inet |= bit;
 	else
-		b->inet6 |= bit;
+		became->inet6 |= bit;
 	return TO(NEXTHOP);
 }
 
 static inline struct verdict
-decap_one(struct worker *w, struct burst *b, uint32_t i, const struct outer *o, uint32_t id,
-	  uint32_t mtu)
+decap_one(const struct worker *w, struct burst *b, uint32_t i, const struct outer *o, uint32_t id,
+	  const struct nexthop *nh, uint32_t mtu, struct became *became)
 {
-	const struct nexthop *nh = nexthop_lookup(w->nexthops, id);
 	uint32_t source_be;
 
 	if (__builtin_expect(nh == NULL, 0))
 		return DROP(NO_NEXTHOP);
 	memcpy(&source_be, b->head[i] + RTE_ETHER_HDR_LEN + offsetof(struct rte_ipv4_hdr, src_addr),
 	       sizeof(source_be));
-	b->tunneled |= UINT64_C(1) << i;
 	b->outer_source_be[i] = source_be;
-	b->inet &= ~(UINT64_C(1) << i);
-	b->inet6 &= ~(UINT64_C(1) << i);
 	b->nexthop_id[i] = id;
 	b->label[i] = NEXTHOP_NO_LABEL;
 	if (!flags_settle(b->m[i]))
 		return DROP(BAD_OFFLOAD);
 	if (nh->type == NEXTHOP_TUNNEL || nh->family == NEXTHOP_FAMILY_BRIDGE)
 		return frame_out(w, b, i, o, nh, mtu);
-	return packet_out(b, i, o, nh, mtu);
+	return packet_out(b, i, o, nh, mtu, became);
 }
 
 /* --- to whom ---------------------------------------------------------------------------------- */
@@ -413,30 +442,202 @@ numbers_lookup(const struct worker *w, const struct outer *o, uint32_t n, uint64
 	return found;
 }
 
-void
-stage_decap(struct worker *w, struct burst *b, const struct vec *v)
-{
-	const struct vif *uplink = vif_lookup(w->vifs, b->in_vif);
-	uint32_t mtu = uplink != NULL ? uplink->mtu : 0;
-	struct outer outer[BURST_MAX];
-	uint64_t value[BURST_MAX], found;
+/* --- bursts of nearly all packets --------------------------------------------------------------
+ *
+ * VXLAN, or MPLS in UDP with one label, as it came from a device: one segment, no IPv4 options, no
+ * fragment, nothing behind the datagram and nothing left undone. Whether all of a burst are that is
+ * found out without a branch for each.
+ */
 
-	for (uint32_t k = 0; k < v->n; k++)
-		outer[k] = outer_parse(w, b->m[v->i[k]]);
-	found = numbers_lookup(w, outer, v->n, value);
+enum { PLAIN_L3 = RTE_ETHER_HDR_LEN, PLAIN_L4 = PLAIN_L3 + 20, PLAIN_TUNNEL = PLAIN_L4 + 8 };
+
+/* 'header_good': the device has checked all IPv4 headers. */
+static inline bool
+mbufs_are_plain(const struct burst *b, const struct vec *v, bool *header_good)
+{
+	uint64_t wishes = 0, bad = 0;
+	uint32_t shortest = UINT32_MAX, chained = 0;
+
+	for (uint32_t k = 0; k < v->n; k++) {
+		const struct rte_mbuf *m = b->m[v->i[k]];
+		uint32_t len = m->data_len;
+
+		wishes |= m->ol_flags;
+		bad |= (m->ol_flags & RTE_MBUF_F_RX_IP_CKSUM_MASK) ^ RTE_MBUF_F_RX_IP_CKSUM_GOOD;
+		chained |= m->pkt_len ^ len;
+		shortest = len < shortest ? len : shortest;
+	}
+	*header_good = bad == 0;
+	return chained == 0 && (wishes & OFFLOAD_WISHES) == 0 &&
+	       shortest >= PLAIN_TUNNEL + VXLAN_LEN;
+}
+
+/* 0 if the outer headers are plain and go to this port. */
+static inline uint64_t
+outer_differs(const struct rte_mbuf *m, uint16_t port_be, bool vxlan, bool header_good,
+	      uint32_t *number)
+{
+	const uint8_t *head = rte_pktmbuf_mtod(m, const uint8_t *), *ip = head + PLAIN_L3;
+	const uint32_t fragment = RTE_IPV4_HDR_OFFSET_MASK | RTE_IPV4_HDR_MF_FLAG;
+	uint32_t entry = read32(head + PLAIN_TUNNEL + (vxlan ? SHIM_LEN : 0));
+	uint64_t differs;
+	uint32_t middle; /* fragment, TTL, protocol */
+	uint16_t to_be;
+
+	memcpy(&middle, ip + offsetof(struct rte_ipv4_hdr, fragment_offset), sizeof(middle));
+	memcpy(&to_be, head + PLAIN_L4 + offsetof(struct rte_udp_hdr, dst_port), sizeof(to_be));
+	differs = (uint32_t)ip[0] ^ RTE_IPV4_VHL_DEF;
+	differs |= read16(ip + offsetof(struct rte_ipv4_hdr, total_length)) + PLAIN_L3 - m->pkt_len;
+	differs |= (middle & rte_cpu_to_be_32(fragment << 16 | 0xff)) ^ RTE_BE32(IPPROTO_UDP);
+	differs |= (uint32_t)to_be ^ port_be;
+	differs |= read16(head + PLAIN_L4 + offsetof(struct rte_udp_hdr, dgram_len)) <
+		   sizeof(struct rte_udp_hdr) + SHIM_LEN;
+	if (!header_good)
+		differs |= !ip_checksum_is_right(m, ip, sizeof(struct rte_ipv4_hdr));
+	if (vxlan) {
+		*number = entry >> 8;
+		return differs | (~(uint32_t)head[PLAIN_TUNNEL] & 8);
+	}
+	*number = entry >> 12;
+	return differs | (~entry & 0x100) | ((entry & 0xff) <= 1);
+}
+
+static inline bool
+outers_are_plain(const struct burst *b, const struct vec *v, uint16_t port_be, bool vxlan,
+		 bool header_good, uint64_t *keys)
+{
+	uint64_t differs = 0;
+
+	for (uint32_t k = 0; k < v->n; k++) {
+		uint32_t number;
+
+		differs |= outer_differs(b->m[v->i[k]], port_be, vxlan, header_good, &number);
+		keys[k] = number_key_packed(number);
+	}
+	return differs == 0;
+}
+
+/* Whether the burst is plain; then what it is, and its packets' keys in the table of that. */
+static bool
+plain_parse(const struct burst *b, const struct vec *v, struct outer *o, uint64_t *keys)
+{
+	const uint8_t *head = rte_pktmbuf_mtod(b->m[v->i[0]], const uint8_t *);
+	bool header_good;
+	uint16_t port_be;
+
+	if (!mbufs_are_plain(b, v, &header_good))
+		return false;
+	memcpy(&port_be, head + PLAIN_L4 + offsetof(struct rte_udp_hdr, dst_port), sizeof(port_be));
+	switch (port_be) {
+	case RTE_BE16(TUNNEL_PORT_VXLAN):
+		*o = (struct outer){.vxlan = true, .len = PLAIN_TUNNEL + VXLAN_LEN};
+		return outers_are_plain(b, v, port_be, true, header_good, keys);
+	case RTE_BE16(TUNNEL_PORT_MPLS):
+	case RTE_BE16(TUNNEL_PORT_MPLS_OLD):
+		*o = (struct outer){.vxlan = false, .len = PLAIN_TUNNEL + SHIM_LEN};
+		return outers_are_plain(b, v, port_be, false, header_good, keys);
+	default:
+		return false;
+	}
+}
+
+static inline bool
+is_one_key(const uint64_t *keys, uint32_t n)
+{
+	uint64_t differ = 0;
+
+	for (uint32_t k = 1; k < n; k++)
+		differ |= keys[k] ^ keys[0];
+	return differ == 0;
+}
+
+/* All packets' values. Those of a burst often have one number: then it is looked up once. */
+static uint64_t
+values_lookup(const struct bridge *table, const uint64_t *keys, uint32_t n, uint64_t *value)
+{
+	uint64_t found;
+
+	if (!is_one_key(keys, n))
+		return bridge_lookup_burst(table, keys, n, value);
+	found = bridge_lookup_burst(table, keys, 1, value);
+	for (uint32_t k = 1; k < n; k++)
+		value[k] = value[0];
+	return found != 0 ? UINT64_MAX : 0;
+}
+
+/* --- the stage -------------------------------------------------------------------------------- */
+
+static inline void
+heads_set(struct burst *b, const struct vec *v)
+{
 	for (uint32_t k = 0; k < v->n; k++) {
 		uint32_t i = v->i[k];
 
 		b->head[i] = rte_pktmbuf_mtod(b->m[i], uint8_t *);
 		b->len[i] = b->m[i]->pkt_len;
-		if (__builtin_expect(outer[k].broken, 0))
-			b->verdict[i] = DROP_FOR(outer[k].why);
-		else if (__builtin_expect((found >> k & 1) == 0, 0))
-			b->verdict[i] = outer[k].vxlan ? DROP(INVALID_VNI) : DROP(INVALID_LABEL);
-		else
-			b->verdict[i] =
-			    decap_one(w, b, i, &outer[k], bridge_value_nexthop(value[k]), mtu);
 	}
-	if (w->spread != SPREAD_OFF && w->spread_slots > 1)
+}
+
+/* 'common': all packets have outer[0]. */
+static inline void
+decap_all(struct worker *w, struct burst *b, const struct vec *v, const struct outer *outer,
+	  bool common, const uint64_t *value, uint64_t found)
+{
+	const struct vif *uplink = vif_lookup(w->vifs, b->in_vif);
+	uint32_t mtu = uplink != NULL ? uplink->mtu : 0, last = 0;
+	const struct nexthop *nh = nexthop_lookup(w->nexthops, last);
+	struct became became = {0};
+	uint64_t all = 0;
+	uint8_t differ = 0;
+
+	for (uint32_t k = 0; k < v->n; k++)
+		all |= UINT64_C(1) << v->i[k];
+	for (uint32_t k = 0; k < v->n; k++) {
+		const struct outer *o = common ? outer : &outer[k];
+		uint32_t i = v->i[k], id = bridge_value_nexthop(value[k]);
+		struct verdict verdict;
+
+		if (__builtin_expect(!common && o->broken, 0)) {
+			verdict = DROP_FOR(o->why);
+		} else if (__builtin_expect((found >> k & 1) == 0, 0)) {
+			verdict = o->vxlan ? DROP(INVALID_VNI) : DROP(INVALID_LABEL);
+		} else {
+			if (id != last) {
+				last = id;
+				nh = nexthop_lookup(w->nexthops, id);
+			}
+			verdict = decap_one(w, b, i, o, id, nh, mtu, &became);
+		}
+		b->verdict[i] = verdict;
+		differ |= verdict.code ^ STAGE_NEXTHOP;
+	}
+	b->tunneled |= all;
+	b->inet = (b->inet & ~all) | became.inet;
+	b->inet6 = (b->inet6 & ~all) | became.inet6;
+	if (differ == 0)
+		b->common = TO(NEXTHOP);
+}
+
+void
+stage_decap(struct worker *w, struct burst *b, const struct vec *v)
+{
+	bool spreads = w->spread != SPREAD_OFF && w->spread_slots > 1;
+	struct outer outer[BURST_MAX];
+	uint64_t keys[BURST_MAX], value[BURST_MAX], found;
+
+	if (__builtin_expect(!(spreads && w->spread >= SPREAD_TUNNELS), 1) &&
+	    __builtin_expect(plain_parse(b, v, &outer[0], keys), 1)) {
+		found = values_lookup(outer[0].vxlan ? w->vnis : w->labels, keys, v->n, value);
+		decap_all(w, b, v, outer, true, value, found);
+		return;
+	}
+	for (uint32_t k = 0; k < v->n; k++)
+		outer[k] = outer_parse(w, b->m[v->i[k]]);
+	found = numbers_lookup(w, outer, v->n, value);
+	heads_set(b, v);
+	decap_all(w, b, v, outer, false, value, found);
+	if (spreads) {
+		b->common = EACH;
 		spread(w, b, v, outer);
+	}
 }

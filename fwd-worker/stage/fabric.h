@@ -24,6 +24,13 @@ fabric_pull(struct worker *w, struct rte_mbuf *m)
 		(void)pull(w, m, LONGEST);
 }
 
+static inline bool
+fabric_is_tunnel_port(uint16_t port_be)
+{
+	return port_be == RTE_BE16(TUNNEL_PORT_VXLAN) || port_be == RTE_BE16(TUNNEL_PORT_MPLS) ||
+	       port_be == RTE_BE16(TUNNEL_PORT_MPLS_OLD);
+}
+
 /*
  * Whether an IPv4 packet for the router, whose fixed header is there, is MPLS in GRE, MPLS in UDP
  * or VXLAN.
@@ -44,8 +51,7 @@ fabric_is_tunnel(const struct rte_mbuf *m)
 	memcpy(&be, l4 + offsetof(struct rte_udp_hdr, dst_port), sizeof(be));
 	switch (ip[offsetof(struct rte_ipv4_hdr, next_proto_id)]) {
 	case IPPROTO_UDP:
-		return be == RTE_BE16(TUNNEL_PORT_VXLAN) || be == RTE_BE16(TUNNEL_PORT_MPLS) ||
-		       be == RTE_BE16(TUNNEL_PORT_MPLS_OLD);
+		return fabric_is_tunnel_port(be);
 	case IPPROTO_GRE:
 		return be == RTE_BE16(RTE_ETHER_TYPE_MPLS); /* at the same place */
 	default:

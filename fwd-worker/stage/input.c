@@ -140,14 +140,14 @@ is_plain(const struct vif *vif)
 
 /* What comes in by an uplink is mostly a tunnel's, whose inner headers lie on the next line. */
 static struct verdict
-to_classify(struct burst *b, const struct vif *vif)
+to_classify(struct burst *b, const struct vif *vif, bool runt)
 {
-	for (uint32_t i = 0; i < b->n; i++) {
-		if (vif->type == VIF_PHYSICAL)
+	if (vif->type == VIF_PHYSICAL)
+		for (uint32_t i = 0; i < b->n; i++)
 			rte_prefetch0(b->head[i] + CACHE_LINE);
-		if (!verdict_is_drop(b->verdict[i]))
+	for (uint32_t i = 0; i < b->n; i++)
+		if (!runt || !verdict_is_drop(b->verdict[i]))
 			b->verdict[i] = TO(CLASSIFY);
-	}
 	return TO(CLASSIFY);
 }
 
@@ -197,8 +197,8 @@ stage_input(struct worker *w, struct burst *b, const struct vec *v)
 		for (uint32_t i = 0; i < b->n; i++)
 			b->vrf[i] = vif->vrf;
 		b->in_flags = vif->flags;
-		common =
-		    __builtin_expect(is_plain(vif), 1) ? input_own(b, vif) : to_classify(b, vif);
+		common = __builtin_expect(is_plain(vif), 1) ? input_own(b, vif)
+							    : to_classify(b, vif, runt);
 		b->common = __builtin_expect(runt, 0) ? EACH : common;
 	}
 	if (__builtin_expect(w->from_ring, 0)) {
