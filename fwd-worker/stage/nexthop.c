@@ -8,6 +8,9 @@
  * Uses nexthop_id, inet, inet6, policy, flowed; sets nexthop, after. To ecmp, translate, flow,
  * flood, rewrite, encap, output.
  */
+#include <stddef.h>
+#include <string.h>
+
 #include "common/rules.h"
 #include "fwd-worker/stage.h"
 #include "fwd-worker/trap.h"
@@ -84,16 +87,55 @@ is_one_id(const struct burst *b, const struct vec *v, bool whole)
 	return differ == 0;
 }
 
+/* Type and family, which decide: of packets of one family that agree in this, all verdicts are one.
+ */
+static inline uint32_t
+kind_of(const struct nexthop *nh)
+{
+	uint16_t kind;
+
+	_Static_assert(offsetof(struct nexthop, family) == offsetof(struct nexthop, type) + 1,
+		       "nexthop: type and family are one word");
+	if (__builtin_expect(nh == NULL, 0))
+		return UINT32_MAX;
+	memcpy(&kind, &nh->type, sizeof(kind));
+	return kind;
+}
+
+/* Looks all nexthops up; whether they are of one kind, and all there. */
+static inline bool
+nexthops_find(const struct worker *w, struct burst *b, const struct vec *v, bool whole)
+{
+	const struct nexthop *found[BURST_MAX]; /* the burst might be the table, to the compiler */
+	uint32_t first, differ = 0;
+
+	found[0] = nexthop_lookup(w->nexthops, b->nexthop_id[v->i[0]]);
+	first = kind_of(found[0]);
+	for (uint32_t k = 0; k < v->n; k++) {
+		found[k] = nexthop_lookup(w->nexthops, b->nexthop_id[vec_at(v, k, whole)]);
+		differ |= kind_of(found[k]) ^ first;
+	}
+	for (uint32_t k = 0; k < v->n; k++)
+		b->nexthop[vec_at(v, k, whole)] = found[k];
+	return differ == 0 && first != UINT32_MAX;
+}
+
 static inline void
 nexthop_all(struct worker *w, struct burst *b, const struct vec *v, bool detours, bool whole)
 {
-	uint32_t id = b->nexthop_id[v->i[0]];
-	const struct nexthop *nh = nexthop_lookup(w->nexthops, id);
-	struct verdict verdict = nexthop_verdict(nh, family_of(b, v->i[0]));
+	bool alike = is_one_family(b);
+	struct verdict verdict;
 
-	if (__builtin_expect(is_one_family(b) && is_one_id(b, v, whole), 1)) {
+	if (__builtin_expect(is_one_id(b, v, whole), 1)) {
+		const struct nexthop *nh = nexthop_lookup(w->nexthops, b->nexthop_id[v->i[0]]);
+
 		for (uint32_t k = 0; k < v->n; k++)
 			b->nexthop[vec_at(v, k, whole)] = nh;
+	} else {
+		alike &= nexthops_find(w, b, v, whole);
+	}
+	if (__builtin_expect(alike, 1)) {
+		verdict = nexthop_verdict(b->nexthop[v->i[0]], family_of(b, v->i[0]));
 		if (__builtin_expect(!detours, 1)) {
 			b->common = verdict;
 			return;
@@ -105,9 +147,7 @@ nexthop_all(struct worker *w, struct burst *b, const struct vec *v, bool detours
 	for (uint32_t k = 0; k < v->n; k++) {
 		uint32_t i = vec_at(v, k, whole);
 
-		nh = nexthop_lookup(w->nexthops, b->nexthop_id[i]);
-		b->nexthop[i] = nh;
-		b->verdict[i] = nexthop_verdict(nh, family_of(b, i));
+		b->verdict[i] = nexthop_verdict(b->nexthop[i], family_of(b, i));
 	}
 }
 

@@ -304,12 +304,11 @@ is_one_nexthop(const struct burst *b, const struct vec *v, bool whole)
 static inline bool
 is_one_exit(const struct burst *b, const struct vec *v)
 {
-	uint64_t key = exit_key(b->nexthop[v->i[0]]);
+	uint64_t key = exit_key(b->nexthop[v->i[0]]), differ = 0;
 
 	for (uint32_t k = 1; k < v->n; k++)
-		if (exit_key(b->nexthop[v->i[k]]) != key)
-			return false;
-	return true;
+		differ |= exit_key(b->nexthop[v->i[k]]) ^ key;
+	return differ == 0;
 }
 
 static inline bool
