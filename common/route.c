@@ -75,16 +75,16 @@ skip_matches(const struct walk *w, enum route_family family, uint32_t i, const s
 	return (((part[0] ^ s->key[0]) & s->mask[0]) | ((part[1] ^ s->key[1]) & s->mask[1])) == 0;
 }
 
-/* The value of a leaf, or what the next step reads of a node. */
+/* What the next step reads of a node. */
 ALWAYS_INLINE void
-prefetch_next(const struct walk *w, enum route_family family, uint32_t i, uint32_t slot)
+prefetch_node(const struct walk *w, enum route_family family, uint32_t i, uint32_t node)
 {
-	uintptr_t value = w->values + slot_value(slot) * sizeof(uint64_t);
-	uintptr_t line = w->lines + (uint64_t)slot_line(slot) * CACHE_LINE;
-	uint32_t index = byte_of(w, family, i, slot_byte(slot));
-	uint32_t within = slot_kind(slot) == NODE_DIRECT ? index * sizeof(uint32_t) : 0;
+	uintptr_t line = w->lines + (uint64_t)slot_line(node) * CACHE_LINE;
+	uint32_t index = byte_of(w, family, i, slot_byte(node));
 
-	__builtin_prefetch((const void *)((slot & SLOT_LEAF) != 0 ? value : line + within));
+	if (slot_kind(node) == NODE_DIRECT)
+		line += index * sizeof(uint32_t);
+	__builtin_prefetch((const void *)line);
 }
 
 /* From a node of any kind but WIDE to the slot behind it. */
@@ -136,7 +136,10 @@ enter_together(struct walk *w, enum route_family family, const struct route_root
 	}
 }
 
-/* Takes every address down to a leaf or to nothing. */
+/*
+ * Takes every address down to a leaf or to nothing. Leaves' values are few, and not asked for
+ * ahead.
+ */
 ALWAYS_INLINE void
 descend(struct walk *w, enum route_family family, const uint32_t *const *at, uint32_t n)
 {
@@ -144,17 +147,17 @@ descend(struct walk *w, enum route_family family, const uint32_t *const *at, uin
 
 	for (uint32_t i = 0; i < n; i++) {
 		w->slot[i] = slot_load(at[i]);
-		prefetch_next(w, family, i, w->slot[i]);
 		w->going[going] = (uint8_t)i;
 		going += slot_is_node(w->slot[i]);
 	}
 	for (; going > 0; going = left) {
+		for (uint32_t k = 0; k < going; k++)
+			prefetch_node(w, family, w->going[k], w->slot[w->going[k]]);
 		left = 0;
 		for (uint32_t k = 0; k < going; k++) {
 			uint32_t i = w->going[k];
 
 			w->slot[i] = step(w, family, i, w->slot[i]);
-			prefetch_next(w, family, i, w->slot[i]);
 			w->going[left] = (uint8_t)i;
 			left += slot_is_node(w->slot[i]);
 		}
