@@ -35,8 +35,7 @@ family_bits(const struct burst *b, uint32_t i)
 	return (uint16_t)((b->inet >> i & 1) * PKT_INET | (b->inet6 >> i & 1) * PKT_INET6 |
 			  (b->encapsulated >> i & 1) * PKT_ENCAPSULATED |
 			  (b->expired >> i & 1) * PKT_EXPIRED |
-			  (b->tunneled >> i & 1) * PKT_TUNNELED |
-			  (b->asked >> i & 1) * PKT_ASKED);
+			  (b->tunneled >> i & 1) * PKT_TUNNELED | (b->asked >> i & 1) * PKT_ASKED);
 }
 
 struct verdict

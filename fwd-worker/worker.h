@@ -71,8 +71,8 @@ struct burst {
 	uint32_t label[BURST_MAX]; /* MPLS label or VNI, or NEXTHOP_NO_LABEL */
 	/* classify; input clears it: bit i, packet i is for an address of the router's own */
 	uint64_t mine;
-	/* arp, nd; input clears it: bit i, they had their say about packet i. Bridge and decap set it
-	 * of what they send there and have found a nexthop_id for. */
+	/* arp, nd; input clears it: bit i, they had their say about packet i. Bridge and decap set
+	 * it of what they send there and have found a nexthop_id for. */
 	uint64_t asked;
 	/* ip4, ip6; input clears it: bit i, packet i may not be routed on, for its TTL */
 	uint64_t expired;
@@ -112,8 +112,8 @@ enum tx_way {
 	TX_MESH,   /* another slot owns the queue, or a vhost agent or the primary the port */
 };
 struct tx_port {
-	uint8_t way;   /* enum tx_way */
-	uint8_t hold;  /* enum port_hold */
+	uint8_t way;    /* enum tx_way */
+	uint8_t hold;   /* enum port_hold */
 	bool one_queue; /* one slot gets all that comes in there */
 	bool offloads;  /* takes partial checksums and TSO frames as they are ... */
 	uint16_t queue;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Which frames ask who has an address. Inline, for stages that pass frames on: what asks goes by arp
- * or nd first, whoever it is for, since the answer may be ours to give.
+ * Which frames ask who has an address. Inline, for stages that pass frames on: what asks goes by
+ * arp or nd first, whoever it is for, since the answer may be ours to give.
  */
 #ifndef FWD_WORKER_STAGE_QUESTION_H
 #define FWD_WORKER_STAGE_QUESTION_H

@@ -4,6 +4,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/uio.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -23,6 +25,7 @@
 #include "common/drop.h"
 #include "tests/packet/coverage.h"
 #include "tests/packet/frame_words.h"
+#include "tests/packet/mutants.h"
 #include "tests/packet/rig.h"
 #include "tests/packet/rig_text.h"
 
@@ -151,6 +154,10 @@ static struct {
 	uint32_t config_lines;
 } now;
 
+/* What is left out of every configuration, NULL: nothing; and whether control refused the rest. */
+static const struct mutant *mutant;
+static bool is_refused;
+
 static void __attribute__((noreturn, format(printf, 1, 2))) give_up(const char *format, ...)
 {
 	char text[600];
@@ -182,6 +189,7 @@ config_flush(void)
 	why = rig_text_change(now.c->file, now.config, false);
 	now.config[0] = '\0';
 	now.config_lines = 0;
+	is_refused |= why != NULL;
 	if (why != NULL)
 		give_up("refused: %s", why);
 }
@@ -190,9 +198,12 @@ config_flush(void)
 static void
 config_line(const char *text)
 {
+	char rest[LINE_MAX_LEN];
 	size_t len = strlen(now.config);
 
 	run();
+	if (mutant != NULL && mutant_take_out(mutant, text, rest))
+		text = rest;
 	coverage_config(text);
 	for (; now.config_lines + 1 < now.line; now.config_lines++)
 		now.config[len++] = '\n';
@@ -620,19 +631,85 @@ everything_declared_occurs_in_a_case(void **state)
 	assert_int_equal(coverage_missing(stderr), 0);
 }
 
+/* --- what must matter to some case ------------------------------------------------------------ */
+
+static struct text_case cases[CASES_MAX];
+static int n_cases;
+
+static bool
+lines_have(const struct lines *l, const struct mutant *m)
+{
+	char rest[LINE_MAX_LEN];
+
+	for (uint32_t i = 0; i < l->n; i++)
+		if (mutant_take_out(m, l->list[i].text, rest))
+			return true;
+	return false;
+}
+
+enum outcome { PASSES, FAILS, REFUSED };
+
+/* The case without the mutant's words, in a process of its own, as a failure may leave anything. */
+static enum outcome
+outcome_without(struct text_case *c, const struct mutant *m)
+{
+	struct CMUnitTest test = {c->name, case_run, case_open, case_close, c};
+	int status, null;
+	pid_t child = fork();
+
+	assert_true(child >= 0);
+	if (child == 0) {
+		null = open("/dev/null", O_WRONLY);
+		if (null < 0 || dup2(null, 1) < 0 || dup2(null, 2) < 0)
+			_exit(99);
+		mutant = m;
+		is_refused = false;
+		if (_cmocka_run_group_tests("mutant", &test, 1, NULL, NULL) == 0)
+			_exit(PASSES);
+		_exit(is_refused ? REFUSED : FAILS);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) <= REFUSED);
+	return (enum outcome)WEXITSTATUS(status);
+}
+
+static void
+each_word_matters_to_a_case(void **state)
+{
+	const struct mutant *m;
+	int missing = 0;
+
+	(void)state;
+	for (size_t k = 0; (m = mutant_at(k)) != NULL; k++) {
+		bool matters = false;
+
+		for (int i = 0; i < n_cases && !matters; i++)
+			matters =
+			    (lines_have(cases[i].before, m) || lines_have(&cases[i].lines, m)) &&
+			    outcome_without(&cases[i], m) == FAILS;
+		if (!matters)
+			fprintf(stderr, "no case fails without %s %s=%s\n", m->kind, m->key,
+				m->value != NULL ? m->value : "...");
+		missing += !matters;
+	}
+	assert_int_equal(missing, 0);
+}
+
 int
 text_cases_run(void)
 {
-	static struct text_case cases[CASES_MAX];
-	static struct CMUnitTest tests[CASES_MAX + 1];
+	static struct CMUnitTest tests[CASES_MAX + 2];
 	int n = cases_read(cases);
 
 	if (n <= 0)
 		return 1;
+	n_cases = n;
 	for (int i = 0; i < n; i++)
 		tests[i] =
 		    (struct CMUnitTest){cases[i].name, case_run, case_open, case_close, &cases[i]};
 	tests[n] = (struct CMUnitTest){"everything_declared_occurs_in_a_case",
 				       everything_declared_occurs_in_a_case, NULL, NULL, NULL};
-	return _cmocka_run_group_tests("text cases", tests, (size_t)n + 1, NULL, NULL);
+	tests[n + 1] = (struct CMUnitTest){"each_word_matters_to_a_case",
+					   each_word_matters_to_a_case, NULL, NULL, NULL};
+	return _cmocka_run_group_tests("text cases", tests, (size_t)n + 2, NULL, NULL);
 }

@@ -25,6 +25,8 @@
  * be home. Over all cases, whatever drops.def, nexthop_types.def, nexthop_flags.def, vif_types.def,
  * vif_flags.def, trap_reasons.def and stages.def declare must occur: a stage when packets went
  * through it, a drop or trap when it was expected and seen, the others when they were configured.
+ * Of each flag, and of what else may be left out (mutants.h), there must be a case that fails when
+ * it is left out.
  */
 #ifndef TESTS_PACKET_TEXT_CASES_H
 #define TESTS_PACKET_TEXT_CASES_H

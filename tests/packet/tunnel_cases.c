@@ -1001,9 +1001,10 @@ packets_out_of_gre_go_to_the_slot_of_their_flow_in_order(void **state)
 static void
 what_is_not_to_be_spread_stays(void **state)
 {
-	static const uint8_t given[][2] = {
-	    [SPREAD_OFF] = {0, 0}, [SPREAD_GRE] = {1, 0}, [SPREAD_TUNNELS] = {1, 1},
-	    [SPREAD_PORTS] = {1, 1}};
+	static const uint8_t given[][2] = {[SPREAD_OFF] = {0, 0},
+					   [SPREAD_GRE] = {1, 0},
+					   [SPREAD_TUNNELS] = {1, 1},
+					   [SPREAD_PORTS] = {1, 1}};
 	uint8_t frame[256], inside[128];
 
 	(void)state;
@@ -1060,9 +1061,8 @@ packets_of_a_port_with_one_queue_go_to_the_slot_of_their_flow_in_order(void **st
 	rig_bridge(VRF, "02:00:00:00:00:02", 12);
 	w->tx[1].one_queue = true;
 	for (uint32_t k = 0; k < PACKETS; k++)
-		rig_put_bytes(
-		    1, frame,
-		    frame4(frame, TO_2, "10.2.0.1", (uint16_t)(k % FLOWS_SENT), k));
+		rig_put_bytes(1, frame,
+			      frame4(frame, TO_2, "10.2.0.1", (uint16_t)(k % FLOWS_SENT), k));
 	rig_put_bytes(1, frame, 13); /* a runt ends here, whoever it was for */
 	rig_run();
 	own = rig_count(2);
@@ -1091,12 +1091,10 @@ packets_of_a_port_are_spread_only_if_it_has_one_queue_and_the_option_says_so(voi
 
 			w->tx[1].one_queue = one_queue;
 			for (uint32_t flow = 0; flow < 30; flow++)
-				rig_put_bytes(
-				    1, frame,
-				    frame4(frame, TO_2, "10.2.0.1", (uint16_t)flow, 0));
+				rig_put_bytes(1, frame,
+					      frame4(frame, TO_2, "10.2.0.1", (uint16_t)flow, 0));
 			rig_run();
-			assert_int_equal(other_slot_runs(w) > 0,
-					 what == SPREAD_PORTS && one_queue);
+			assert_int_equal(other_slot_runs(w) > 0, what == SPREAD_PORTS && one_queue);
 			for (uint32_t flow = 0; flow < 30; flow++)
 				take(2);
 			w->tx[1].one_queue = false;
@@ -1117,8 +1115,7 @@ an_uplink_with_one_queue_is_spread_by_what_is_inside_its_tunnels(void **state)
 	rig_label(LABEL, 12);
 	w->tx[UPLINK].one_queue = true;
 	for (uint32_t k = 0; k < PACKETS; k++) {
-		uint32_t inner =
-		    frame4(inside, TO_2, "10.2.0.1", (uint16_t)(k % FLOWS_SENT), k);
+		uint32_t inner = frame4(inside, TO_2, "10.2.0.1", (uint16_t)(k % FLOWS_SENT), k);
 
 		rig_put_bytes(
 		    UPLINK, frame,
@@ -1132,8 +1129,7 @@ an_uplink_with_one_queue_is_spread_by_what_is_inside_its_tunnels(void **state)
 	expect_order(2, PACKETS, FLOWS_SENT);
 	rig_bridge(0, "02:00:00:00:00:02", 12);
 	for (uint32_t flow = 0; flow < 30; flow++)
-		rig_put_bytes(UPLINK, frame,
-			      frame4(frame, TO_2, "10.2.0.1", (uint16_t)flow, 0));
+		rig_put_bytes(UPLINK, frame, frame4(frame, TO_2, "10.2.0.1", (uint16_t)flow, 0));
 	rig_run();
 	assert_in_range(other_slot_runs(w), 1, 29);
 	assert_int_equal(rig_count(2), 30);
