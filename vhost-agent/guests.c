@@ -81,6 +81,20 @@ guests_find(const char *path)
 	return found;
 }
 
+struct guest *
+guests_at(uint32_t port)
+{
+	struct guests *gs = the_guests;
+	struct guest *g;
+
+	if (gs == NULL || port >= gs->ports->n)
+		return NULL;
+	pthread_mutex_lock(&gs->lock);
+	g = gs->guest[port];
+	pthread_mutex_unlock(&gs->lock);
+	return g;
+}
+
 static struct guest *
 guest_of(int vid)
 {

@@ -85,6 +85,8 @@ void guests_update(struct guests *guests);
  * unregistered, which waits for them.
  */
 struct guest *guests_find(const char *path);
+/* Likewise, of a port. */
+struct guest *guests_at(uint32_t port);
 /* When to call guests_update() though nothing changed: milliseconds from now, or -1. */
 int guests_wait_ms(const struct guests *guests);
 

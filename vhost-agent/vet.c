@@ -34,6 +34,7 @@ enum {
 	QUEUE_MASK = 0xff,
 	EVENTFD_OPEN_MAX = 64,
 	LISTENER_MS = 20, /* until a listener that is new is looked at */
+	SOCKETS_MAX = 1 << 16,
 };
 
 enum fds { FDS_NONE, FDS_EVENT, FDS_MEMORY, FDS_LOG, FDS_SOCKET };
@@ -93,6 +94,8 @@ ssize_t __real_sendmsg(int sock, const struct msghdr *msg, int flags);
 ssize_t __wrap_sendmsg(int sock, const struct msghdr *msg, int flags);
 int __real___poll_chk(struct pollfd *fds, nfds_t n, int timeout, size_t size);
 int __wrap___poll_chk(struct pollfd *fds, nfds_t n, int timeout, size_t size);
+int __real_connect(int sock, const struct sockaddr *a, socklen_t len);
+int __wrap_connect(int sock, const struct sockaddr *a, socklen_t len);
 int __real_eventfd_write(int fd, uint64_t value);
 int __wrap_eventfd_write(int fd, uint64_t value);
 
@@ -260,23 +263,48 @@ message_wrong(struct vet *v, const struct message *m, enum guest_offence *offenc
 
 /* --- in rte_vhost's place --------------------------------------------------------------------- */
 
-/* Whose connection this is, by the path of its socket. */
+/* By descriptor, of sockets that we connected: the guest's port and 1; atomic. */
+static uint16_t connected_to[SOCKETS_MAX];
+
+static struct guest *
+guest_named(const struct sockaddr_un *a)
+{
+	return a->sun_family == AF_UNIX ? guests_find(a->sun_path) : NULL;
+}
+
+/*
+ * Whose connection this is. One that we accepted has the name of our own socket. One that we made
+ * has none, and the name of the guest's is what the guest called it when it bound it: a path
+ * relative to anything, or of another mount namespace, or the path of somebody else.
+ */
 static struct guest *
 guest_at(int sock)
 {
 	struct sockaddr_un a = {.sun_family = AF_UNSPEC};
 	socklen_t len = sizeof(a) - 1;
-	struct guest *g = NULL;
+	uint16_t port;
 
-	if (getpeername(sock, (struct sockaddr *)&a, &len) == 0 && a.sun_family == AF_UNIX)
-		g = guests_find(a.sun_path);
-	if (g != NULL)
-		return g;
-	memset(&a, 0, sizeof(a));
-	len = sizeof(a) - 1;
-	if (getsockname(sock, (struct sockaddr *)&a, &len) == 0 && a.sun_family == AF_UNIX)
-		g = guests_find(a.sun_path);
-	return g;
+	if (getsockname(sock, (struct sockaddr *)&a, &len) == 0 && a.sun_path[0] != '\0')
+		return guest_named(&a);
+	if (sock < 0 || sock >= SOCKETS_MAX)
+		return NULL;
+	port = __atomic_load_n(&connected_to[sock], __ATOMIC_RELAXED);
+	return port == 0 ? NULL : guests_at(port - 1u);
+}
+
+/* A descriptor's number may have been another's: the last one to connect it counts. */
+int
+__wrap_connect(int sock, const struct sockaddr *to, socklen_t len)
+{
+	struct sockaddr_un a = {.sun_family = AF_UNSPEC};
+	const struct guest *g;
+
+	memcpy(&a, to, len < sizeof(a) ? len : sizeof(a) - 1);
+	g = guest_named(&a);
+	if (sock >= 0 && sock < SOCKETS_MAX)
+		__atomic_store_n(&connected_to[sock], g == NULL ? 0 : (uint16_t)(g->port + 1),
+				 __ATOMIC_RELAXED);
+	return __real_connect(sock, to, len);
 }
 
 static void

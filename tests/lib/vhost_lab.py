@@ -21,16 +21,17 @@ def programs(r):
     )  # fmt: skip
 
 
-def router(t, n, servers=lambda g: True, start=True, conf=None, **options):
-    """A router with 2 agents' places and n bridged guests on agent 0; and their sockets. Without
-    'start' nothing runs yet, and nothing is configured."""
+def router(t, n, servers=lambda g: True, start=True, conf=None, folder="", **options):
+    """A router with 2 agents' places and n bridged guests on agent 0; and their sockets, in a folder
+    of the router's. Without 'start' nothing runs yet, and nothing is configured."""
     r = t.router(conf={"agents": 2, **(conf or {})}, **options)
     programs(r)
     if start:
         r.start_all()
     sockets = []
+    os.makedirs(os.path.join(r.dir, folder), exist_ok=True)
     for g in range(1, n + 1):
-        path = os.path.join(r.dir, f"guest{g}.sock")
+        path = os.path.join(r.dir, folder, f"guest{g}.sock")
         sockets.append(("s:" if servers(g) else "c:") + path)
         if not start:
             continue
