@@ -8,11 +8,14 @@
  *
  *   index      buckets of one cache line, 16 cells each; a cell is a signature and an entry's
  *              number, and a key may stand in its first or its second bucket
- *   entry      two adjacent lines: the key, which stays while the pair lives, and what is counted
+ *   entry      one line with all that a packet needs and changes: the key's tag, state, verdict,
+ *              counters. The tag is the key itself, but for the addresses of IPv6
+ *   details    another line, elsewhere: addresses and what few flows have. Key and tag stay while
+ *              the pair lives
  *   bitmap     one bit for each pair that may be taken; a block is a word of it, and a slot takes
  *              pairs out of the one block it owns
  *
- * A pair's state stands in the first direction's key line:
+ * A pair's state stands in the first direction's entry:
  *
  *   FREE       nobody sees it. It may be taken if its bit is set; else readers may still be at it
  *   CLAIMED    a slot is making it: both cells are being put in place
@@ -113,8 +116,27 @@ flow_key_equal(const struct flow_key *a, const struct flow_key *b)
 	uint64_t differ = 0;
 
 	for (int i = 0; i < 5; i++)
-		differ |= __atomic_load_n(&a->word[i], __ATOMIC_RELAXED) ^ b->word[i];
+		differ |= a->word[i] ^ b->word[i];
 	return differ == 0;
+}
+
+/*
+ * What tells keys apart in two words. Of IPv4 it is all of the key, source and destination as they
+ * stand in a header; addresses of IPv6 are mixed with the table's secret, and a match has still to
+ * be made sure.
+ */
+struct flow_tag {
+	uint64_t addresses;
+	uint64_t rest; /* the key's last word: ports, protocol, nexthop */
+};
+_Static_assert(sizeof(struct flow_tag) == 16, "flow_tag: no padding");
+
+/* Whether its tag is all of the key: of no IPv6 packet that makes a flow, see above. */
+static inline bool
+flow_key_is_short(const struct flow_key *k)
+{
+	return (k->word[0] & k->word[2]) == UINT64_MAX &&
+	       (uint32_t)(k->word[1] & k->word[3]) == UINT32_MAX;
 }
 
 /* --- entries --- */
@@ -126,7 +148,8 @@ union flow_state_word {
 	uint64_t word;
 	struct {
 		uint32_t created_s; /* Unix time */
-		uint32_t state : 3; /* enum flow_state */
+		uint32_t state : 2; /* enum flow_state */
+		uint32_t inet6 : 1; /* its keys are longer than their tags */
 		uint32_t slot : 5;  /* that made it */
 		uint32_t generation : 24;
 	};
@@ -155,6 +178,40 @@ union flow_action {
 };
 _Static_assert(sizeof(union flow_action) == 8, "flow_action: one store");
 
+/* Of TCP, as bits of 'tcp': those of the header that were ever seen. */
+enum { FLOW_TCP_FIN = 0x01, FLOW_TCP_SYN = 0x02, FLOW_TCP_RST = 0x04, FLOW_TCP_ACK = 0x10 };
+
+/* What is new with most packets, or nearly never: one word, so that one look tells which. */
+union flow_seen {
+	uint64_t word;
+	struct {
+		/* the owner: the slot that handles this direction's packets */
+		uint32_t clock; /* of the last packet, flow_clock() */
+		/* whoever claims the pair */
+		uint16_t vif; /* its packets come in by, FLOW_VIF_NONE: unknown */
+		/* the owner */
+		uint8_t tcp; /* FLOW_TCP_* */
+		/* the first slot that gets a packet of it; nobody writes the word before */
+		uint8_t owner; /* slot + 1 */
+	};
+};
+_Static_assert(sizeof(union flow_seen) == 8, "flow_seen: one load");
+
+/* One direction. Shared. */
+struct flow_entry {
+	/* whoever claims the pair; vr-ctl */
+	struct flow_tag tag;
+	uint64_t state; /* union flow_state_word; the second direction's follows the first's */
+	/* whoever decides */
+	uint64_t action; /* union flow_action */
+	/* the owner */
+	uint64_t packets;
+	uint64_t bytes;            /* of frames, Ethernet header included */
+	uint64_t seen;             /* union flow_seen */
+	uint32_t tcp_seq, tcp_ack; /* places; 'tcp_seq' of a held flow: its first packet */
+} __attribute__((aligned(CACHE_LINE)));
+_Static_assert(sizeof(struct flow_entry) == CACHE_LINE, "flow_entry: one cache line");
+
 /* Places for what an action names; there are two, so that a new one is filled before it counts. */
 struct flow_more {
 	uint32_t rpf_nexthop;
@@ -162,38 +219,16 @@ struct flow_more {
 	uint16_t mirror[2];
 	uint16_t qos;
 	uint16_t udp_source_port;
-	uint16_t reserved;
+	int8_t ecmp; /* member taken, -1: none */
+	int8_t underlay_ecmp;
 };
 
-/* Of TCP, as bits of 'tcp': those of the header that were ever seen. */
-enum { FLOW_TCP_FIN = 0x01, FLOW_TCP_SYN = 0x02, FLOW_TCP_RST = 0x04, FLOW_TCP_ACK = 0x10 };
-
-/* One direction. Shared. */
-struct flow_entry {
-	/* whoever claims the pair; vr-ctl */
-	struct flow_key key;
-	uint64_t state; /* union flow_state_word; the second direction's follows the first's */
-	struct flow_more more1;
-	/* whoever decides */
-	uint64_t action; /* union flow_action */
-	/* the owner: the slot that handles this direction's packets */
-	uint64_t packets;
-	uint64_t bytes; /* of frames, Ethernet header included */
-	uint32_t clock; /* of the last packet, flow_clock() */
-	uint16_t tcp;   /* FLOW_TCP_* */
-	int8_t ecmp;    /* places: member taken, -1: none */
-	int8_t underlay_ecmp;
-	uint32_t tcp_seq, tcp_ack; /* places */
-	uint32_t hold;             /* a place: the first packet held */
-	/* whoever claims the pair */
-	uint16_t vif; /* its packets come in by, FLOW_VIF_NONE: unknown */
-	/* the first slot that gets a packet of it */
-	uint8_t owner; /* slot + 1 */
-	uint8_t reserved;
-	struct flow_more more0;
-} __attribute__((aligned(2 * CACHE_LINE)));
-_Static_assert(sizeof(struct flow_entry) == 2 * CACHE_LINE, "flow_entry: two cache lines");
-_Static_assert(offsetof(struct flow_entry, action) == CACHE_LINE, "flow_entry: keys apart");
+/* The rest of a direction, which most packets have no need of. Shared; whoever claims the pair. */
+struct flow_details {
+	uint64_t address[4]; /* the key's first words: source, destination */
+	struct flow_more more[2];
+} __attribute__((aligned(CACHE_LINE)));
+_Static_assert(sizeof(struct flow_details) == CACHE_LINE, "flow_details: one cache line");
 
 /* --- time --- */
 
@@ -239,15 +274,46 @@ struct flow_slot {
 _Static_assert(sizeof(struct flow_slot) == CACHE_LINE, "flow_slot: one cache line");
 struct flow_slot *flow_slot(struct flow_table *t, uint32_t slot);
 
+/* Keys to look up at once. */
+struct flow_query {
+	uint32_t n;     /* at most BURST_MAX */
+	uint64_t inet6; /* bit k: there is more to the k-th key than its tag */
+	struct flow_tag tag[BURST_MAX];
+	struct flow_key key[BURST_MAX]; /* where 'inet6' says so */
+};
+void flow_query_add(const struct flow_table *t, struct flow_query *q, const struct flow_key *key);
+/* The k-th key as a whole. */
+struct flow_key flow_query_key(const struct flow_query *q, uint32_t k);
+
 /*
- * Any reader. Finds n <= BURST_MAX keys at once: entry[k] receives the entry's number, FLOW_NONE
- * when there is no ACTIVE one. Valid until the next quiescent point.
+ * Any reader. found[k] receives the entry of the k-th key, NULL when there is no ACTIVE one; the
+ * result is bit k for each of those. Valid until the next quiescent point.
  */
-void flow_lookup_burst(const struct flow_table *t, const struct flow_key *keys, uint32_t n,
-		       uint32_t *entry);
+uint64_t flow_lookup_burst(const struct flow_table *t, const struct flow_query *q,
+			   struct flow_entry **found);
+/* The entry's number, or FLOW_NONE. */
 uint32_t flow_lookup(const struct flow_table *t, const struct flow_key *key);
 
-struct flow_entry *flow_entry(struct flow_table *t, uint32_t entry);
+struct flow_entry *flow_entry(const struct flow_table *t, uint32_t entry);
+struct flow_details *flow_details(const struct flow_table *t, uint32_t entry);
+uint32_t flow_number(const struct flow_table *t, const struct flow_entry *e);
+/* Of a pair that is ACTIVE before and after, else of nobody. */
+struct flow_key flow_key_of(const struct flow_table *t, uint32_t entry);
+static inline uint8_t
+flow_entry_protocol(const struct flow_entry *e)
+{
+	return (uint8_t)(__atomic_load_n(&e->tag.rest, __ATOMIC_RELAXED) >> 32);
+}
+static inline uint32_t
+flow_entry_nexthop(const struct flow_entry *e)
+{
+	return (uint32_t)(__atomic_load_n(&e->tag.rest, __ATOMIC_RELAXED) >> 40);
+}
+static inline union flow_seen
+flow_seen_load(const struct flow_entry *e)
+{
+	return (union flow_seen){.word = __atomic_load_n(&e->seen, __ATOMIC_RELAXED)};
+}
 static inline union flow_state_word
 flow_state_load(const struct flow_entry *e)
 {
@@ -264,7 +330,10 @@ flow_action_store(struct flow_entry *e, union flow_action a)
 	__atomic_store_n(&e->action, a.word, __ATOMIC_RELEASE);
 }
 
-/* What a new pair begins with; [0] is the direction of the packet that makes it. */
+/*
+ * What a new pair begins with; [0] is the direction of the packet that makes it. Both keys are of
+ * one IP version.
+ */
 struct flow_new {
 	struct flow_key key[2];
 	union flow_action action[2];

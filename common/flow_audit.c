@@ -16,9 +16,12 @@ has_bit(const struct flow_table *t, uint32_t pair)
 static bool
 is_found(const struct flow_table *t, uint32_t pair)
 {
-	for (uint32_t d = 0; d < 2; d++)
-		if (flow_lookup(t, &flow_at(t, 2 * pair + d)->key) / 2 != pair)
+	for (uint32_t d = 0; d < 2; d++) {
+		struct flow_key key = flow_key_of(t, 2 * pair + d);
+
+		if (flow_lookup(t, &key) / 2 != pair)
 			return false;
+	}
 	return true;
 }
 

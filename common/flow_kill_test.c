@@ -43,6 +43,7 @@ dice(uint32_t sides)
 	return (dice_state >> 16) % sides;
 }
 
+/* Of odd flows IPv6. */
 static struct flow_key
 key_of(uint32_t i, bool reverse)
 {
@@ -50,6 +51,11 @@ key_of(uint32_t i, bool reverse)
 			     .destination_port_be = (uint16_t)i,
 			     .nexthop_protocol = 5 << 8 | 17};
 
+	if (i % 2 != 0) {
+		k.source[15] = reverse ? 2 : 1;
+		k.destination[15] = reverse ? 1 : 2;
+		return k;
+	}
 	flow_key_set_ipv4(reverse ? k.destination : k.source, &(uint32_t){1});
 	flow_key_set_ipv4(reverse ? k.source : k.destination, &(uint32_t){2});
 	return k;
@@ -60,23 +66,29 @@ key_of(uint32_t i, bool reverse)
 static void
 burst(uint32_t me)
 {
+	struct flow_query q = {.n = 0};
+	struct flow_entry *found[16];
 	struct flow_key keys[16];
-	uint32_t entry[16], flow[16];
+	uint32_t flow[16];
 	bool reverse = dice(2) == 0;
 
 	for (int k = 0; k < 16; k++) {
 		flow[k] = dice(FLOWS);
 		keys[k] = key_of(flow[k], reverse);
+		flow_query_add(table, &q, &keys[k]);
 	}
-	flow_lookup_burst(table, keys, 16, entry);
+	flow_lookup_burst(table, &q, found);
 	for (int k = 0; k < 16; k++) {
 		struct flow_new n = {.key = {keys[k], key_of(flow[k], !reverse)}};
+		uint32_t entry = found[k] != NULL ? flow_number(table, found[k]) : FLOW_NONE;
+		struct flow_key key;
 
-		if (entry[k] == FLOW_NONE &&
-		    flow_insert(table, me, &n, rte_rdtsc(), &entry[k]) == 0)
+		if (entry == FLOW_NONE && flow_insert(table, me, &n, rte_rdtsc(), &entry) == 0)
 			__atomic_fetch_add(made, 1, __ATOMIC_RELAXED);
-		if (entry[k] != FLOW_NONE &&
-		    !flow_key_equal(&flow_entry(table, entry[k])->key, &keys[k]))
+		if (entry == FLOW_NONE)
+			continue;
+		key = flow_key_of(table, entry);
+		if (!flow_key_equal(&key, &keys[k]))
 			__atomic_fetch_add(wrong, 1, __ATOMIC_RELAXED);
 	}
 }

@@ -30,6 +30,7 @@ struct flow_table {
 	uint64_t owners_at;  /* uint8_t[blocks]: slot + 1, 0: nobody's */
 	uint64_t buckets_at;
 	uint64_t entries_at;
+	uint64_t details_at;
 	struct flow_slot slots[SLOTS_MAX];
 } __attribute__((aligned(CACHE_LINE)));
 

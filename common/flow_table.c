@@ -73,7 +73,9 @@ shape(uint32_t entries, struct flow_table *t)
 	t->buckets_at = at;
 	at += line_up((uint64_t)t->n_buckets * sizeof(struct flow_bucket));
 	t->entries_at = at;
-	return at + (uint64_t)t->pairs * 2 * sizeof(struct flow_entry);
+	at += (uint64_t)t->pairs * 2 * sizeof(struct flow_entry);
+	t->details_at = at;
+	return at + (uint64_t)t->pairs * 2 * sizeof(struct flow_details);
 }
 
 size_t
@@ -127,12 +129,36 @@ flow_slot(struct flow_table *t, uint32_t slot)
 }
 
 struct flow_entry *
-flow_entry(struct flow_table *t, uint32_t entry)
+flow_entry(const struct flow_table *t, uint32_t entry)
 {
 	return flow_at(t, entry);
 }
 
-/* --- the index --- */
+struct flow_details *
+flow_details(const struct flow_table *t, uint32_t entry)
+{
+	return (struct flow_details *)flow_part(t, t->details_at) + entry;
+}
+
+uint32_t
+flow_number(const struct flow_table *t, const struct flow_entry *e)
+{
+	return (uint32_t)(e - flow_at(t, 0));
+}
+
+/* --- keys --- */
+
+struct flow_key
+flow_key_of(const struct flow_table *t, uint32_t entry)
+{
+	const struct flow_details *d = flow_details(t, entry);
+	struct flow_key key;
+
+	for (int i = 0; i < 4; i++)
+		key.word[i] = __atomic_load_n(&d->address[i], __ATOMIC_RELAXED);
+	key.word[4] = __atomic_load_n(&flow_at(t, entry)->tag.rest, __ATOMIC_RELAXED);
+	return key;
+}
 
 /* A folded multiplication: one instruction mixes two words into each other. */
 static inline uint64_t
@@ -143,47 +169,100 @@ fold(uint64_t a, uint64_t b)
 	return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
 
-static inline uint64_t
-hash(const struct flow_table *t, const struct flow_key *k)
+static struct flow_tag
+tag_of(const struct flow_table *t, const struct flow_key *k)
 {
-	uint64_t h = fold(k->word[0] ^ t->seed, k->word[1] ^ UINT64_C(0x8bb84b93962eacc9)) ^
-		     fold(k->word[2] ^ UINT64_C(0x4b33a62ed433d4a3),
-			  k->word[3] ^ UINT64_C(0x2d358dccaa6c78a5));
-
-	return fold(h ^ t->seed, k->word[4] ^ UINT64_C(0x9e3779b97f4a7c15));
+	if (flow_key_is_short(k))
+		return (struct flow_tag){k->word[1] >> 32 | (k->word[3] >> 32 << 32), k->word[4]};
+	return (struct flow_tag){
+	    fold(k->word[0] ^ t->seed, k->word[1] ^ UINT64_C(0x8bb84b93962eacc9)) ^
+		fold(k->word[2] ^ UINT64_C(0x4b33a62ed433d4a3) ^ t->seed,
+		     k->word[3] ^ UINT64_C(0x2d358dccaa6c78a5)),
+	    k->word[4]};
 }
+
+static inline uint64_t
+hash(uint64_t seed, const struct flow_tag *tag)
+{
+	uint64_t h = fold(tag->addresses ^ seed, tag->rest ^ UINT64_C(0x9e3779b97f4a7c15));
+
+	return fold(h ^ seed, UINT64_C(0x8bb84b93962eacc9));
+}
+
+/* The rest of an IPv6 key, once the tag is right. */
+static bool
+addresses_are(const struct flow_table *t, uint32_t entry, const struct flow_key *key)
+{
+	const struct flow_details *d = flow_details(t, entry);
+	uint64_t differ = 0;
+
+	for (int i = 0; i < 4; i++)
+		differ |= __atomic_load_n(&d->address[i], __ATOMIC_RELAXED) ^ key->word[i];
+	return differ == 0;
+}
+
+/* A key that is looked for. */
+struct wanted {
+	struct flow_tag tag;
+	const struct flow_key *key; /* NULL: the tag is all */
+};
+
+static struct wanted
+wanted_of(const struct flow_table *t, const struct flow_key *key)
+{
+	return (struct wanted){tag_of(t, key), flow_key_is_short(key) ? NULL : key};
+}
+
+/* Whether an entry in this state, which was loaded before, has the key. */
+static bool
+is_of(const struct flow_table *t, uint32_t entry, union flow_state_word s, const struct wanted *w)
+{
+	const struct flow_tag *tag = &flow_at(t, entry)->tag;
+
+	return __atomic_load_n(&tag->addresses, __ATOMIC_RELAXED) == w->tag.addresses &&
+	       __atomic_load_n(&tag->rest, __ATOMIC_RELAXED) == w->tag.rest &&
+	       s.inet6 == (w->key != NULL) && (w->key == NULL || addresses_are(t, entry, w->key));
+}
+
+/* --- the index --- */
 
 /* Where a key may stand, and as what. */
 struct place {
 	struct flow_bucket *first, *second;
-	uint32_t signature; /* shifted, above the entry's bits */
+	uint32_t signature;
 };
 
-static inline struct flow_bucket *
-bucket_first(const struct flow_table *t, uint64_t h)
+static inline uint32_t
+first_of(uint64_t h, uint32_t n_buckets)
 {
-	return (struct flow_bucket *)flow_part(t, t->buckets_at) + ((h >> 32) * t->n_buckets >> 32);
+	return (uint32_t)((h >> 32) * n_buckets >> 32);
 }
 
 /* From bits that have no say in the first bucket's number, but for the largest tables. */
 static inline uint32_t
-signature_of(const struct flow_table *t, uint64_t h)
+signature_of(uint64_t h, uint32_t index_bits)
 {
-	uint32_t s = (uint32_t)h >> t->index_bits;
+	uint32_t s = (uint32_t)h >> index_bits;
 
-	return (s == 0 ? 1u : s) << t->index_bits;
+	return s == 0 ? 1u : s;
+}
+
+static inline uint32_t
+entry_mask(const struct flow_table *t)
+{
+	return (uint32_t)((UINT64_C(1) << t->index_bits) - 1);
 }
 
 static inline struct place
 place_of(const struct flow_table *t, uint64_t h)
 {
 	struct flow_bucket *buckets = flow_part(t, t->buckets_at);
-	uint32_t first = (uint32_t)((h >> 32) * t->n_buckets >> 32);
+	uint32_t first = first_of(h, t->n_buckets);
 	uint32_t second = (uint32_t)((h * UINT64_C(0x9e3779b97f4a7c15) >> 32) * t->n_buckets >> 32);
 
 	if (second == first)
 		second = first + 1 == t->n_buckets ? 0 : first + 1;
-	return (struct place){&buckets[first], &buckets[second], signature_of(t, h)};
+	return (struct place){&buckets[first], &buckets[second], signature_of(h, t->index_bits)};
 }
 
 /* Bit i is set when cell[i] has this signature; see bridge.c on the 16-byte loads. */
@@ -196,13 +275,13 @@ match(const struct flow_bucket *b, uint32_t signature, uint32_t index_bits)
 		for (int i = 0; i < FLOW_CELLS; i++)
 			m |= (uint32_t)(__atomic_load_n(&b->cell[i], __ATOMIC_ACQUIRE) >>
 					    index_bits ==
-					signature >> index_bits)
+					signature)
 			     << i;
 		return m;
 	}
 	const __m128i *cells = (const __m128i *)b->cell;
 	__m128i shift = _mm_cvtsi32_si128((int)index_bits);
-	__m128i wanted = _mm_set1_epi32((int)(signature >> index_bits));
+	__m128i wanted = _mm_set1_epi32((int)signature);
 	__m128i a = _mm_cmpeq_epi32(_mm_srl_epi32(_mm_load_si128(cells), shift), wanted);
 	__m128i c = _mm_cmpeq_epi32(_mm_srl_epi32(_mm_load_si128(cells + 1), shift), wanted);
 	__m128i d = _mm_cmpeq_epi32(_mm_srl_epi32(_mm_load_si128(cells + 2), shift), wanted);
@@ -213,82 +292,145 @@ match(const struct flow_bucket *b, uint32_t signature, uint32_t index_bits)
 }
 
 static inline uint32_t
-cell_entry(const struct flow_table *t, const struct flow_bucket *b, uint32_t i)
+cell_load(const struct flow_bucket *b, uint32_t i)
 {
-	return __atomic_load_n(&b->cell[i], __ATOMIC_ACQUIRE) &
-	       (uint32_t)((UINT64_C(1) << t->index_bits) - 1);
+	return __atomic_load_n(&b->cell[i], __ATOMIC_ACQUIRE);
+}
+
+/* What a cell for this entry holds. */
+static inline uint32_t
+cell_of(const struct flow_table *t, uint32_t signature, uint32_t entry)
+{
+	return signature << t->index_bits | entry;
 }
 
 /* --- lookup --- */
 
 /* Both directions become visible when the first one's state says so; the second's is a shortcut. */
-static inline bool
-is_active(const struct flow_table *t, uint32_t entry)
+static union flow_state_word
+state_of(const struct flow_table *t, uint32_t entry)
 {
-	const struct flow_entry *e = flow_at(t, entry);
+	union flow_state_word s = flow_state_load(flow_at(t, entry));
 
-	if (__builtin_expect(flow_state_load(e).state == FLOW_ACTIVE, 1))
-		return true;
-	return (entry & 1) != 0 && flow_state_load(e - 1).state == FLOW_ACTIVE;
+	return s.state == FLOW_ACTIVE || (entry & 1) == 0 ? s
+							  : flow_state_load(flow_at(t, entry - 1));
 }
 
 static uint32_t
 lookup_in(const struct flow_table *t, const struct flow_bucket *b, uint32_t signature,
-	  const struct flow_key *key)
+	  const struct wanted *w)
 {
 	for (uint32_t m = match(b, signature, t->index_bits); m != 0; m &= m - 1) {
-		uint32_t entry = cell_entry(t, b, (uint32_t)__builtin_ctz(m));
+		uint32_t entry = cell_load(b, (uint32_t)__builtin_ctz(m)) & entry_mask(t);
+		union flow_state_word s;
 
 		/* the cell may have been emptied or filled anew meanwhile: the key decides */
-		if (entry < 2 * t->pairs && is_active(t, entry) &&
-		    flow_key_equal(&flow_at(t, entry)->key, key))
+		if (entry >= 2 * t->pairs)
+			continue;
+		s = state_of(t, entry);
+		if (s.state == FLOW_ACTIVE && is_of(t, entry, s, w))
 			return entry;
 	}
 	return FLOW_NONE;
 }
 
 static __attribute__((noinline)) uint32_t
-lookup_hashed(const struct flow_table *t, const struct flow_key *key, uint64_t h)
+lookup_hashed(const struct flow_table *t, const struct wanted *w, uint64_t h)
 {
 	struct place p = place_of(t, h);
-	uint32_t entry = lookup_in(t, p.first, p.signature, key);
+	uint32_t entry = lookup_in(t, p.first, p.signature, w);
 
-	return entry != FLOW_NONE ? entry : lookup_in(t, p.second, p.signature, key);
+	return entry != FLOW_NONE ? entry : lookup_in(t, p.second, p.signature, w);
 }
 
 uint32_t
 flow_lookup(const struct flow_table *t, const struct flow_key *key)
 {
-	return lookup_hashed(t, key, hash(t, key));
+	struct wanted w = wanted_of(t, key);
+
+	return lookup_hashed(t, &w, hash(t->seed, &w.tag));
 }
 
 void
-flow_lookup_burst(const struct flow_table *t, const struct flow_key *keys, uint32_t n,
-		  uint32_t *entry)
+flow_query_add(const struct flow_table *t, struct flow_query *q, const struct flow_key *key)
 {
-	uint64_t h[BURST_MAX];
+	uint32_t k = q->n++;
+
+	q->tag[k] = tag_of(t, key);
+	if (flow_key_is_short(key))
+		return;
+	q->inet6 |= UINT64_C(1) << k;
+	q->key[k] = *key;
+}
+
+struct flow_key
+flow_query_key(const struct flow_query *q, uint32_t k)
+{
+	const struct flow_tag *tag = &q->tag[k];
+
+	if ((q->inet6 >> k & 1) != 0)
+		return q->key[k];
+	return (struct flow_key){.word = {UINT64_MAX, tag->addresses << 32 | UINT32_MAX, UINT64_MAX,
+					  tag->addresses >> 32 << 32 | UINT32_MAX, tag->rest}};
+}
+
+/* The usual case, an ACTIVE entry of IPv4 with that tag. The state is looked at first. */
+static inline bool
+is_plainly(const struct flow_entry *e, const struct flow_tag *tag)
+{
+	const union flow_state_word looked_at = {.state = 3, .inet6 = 1};
+	const union flow_state_word usual = {.state = FLOW_ACTIVE};
+	uint64_t differ = (flow_state_load(e).word & looked_at.word) ^ usual.word;
+
+	differ |= __atomic_load_n(&e->tag.addresses, __ATOMIC_RELAXED) ^ tag->addresses;
+	differ |= __atomic_load_n(&e->tag.rest, __ATOMIC_RELAXED) ^ tag->rest;
+	return differ == 0;
+}
+
+/* A key whose usual place says nothing, or that is of IPv6. */
+static __attribute__((noinline)) struct flow_entry *
+lookup_unusual(const struct flow_table *t, const struct flow_query *q, uint32_t k, uint64_t h)
+{
+	struct wanted w = {q->tag[k], (q->inet6 >> k & 1) != 0 ? &q->key[k] : NULL};
+	uint32_t entry = lookup_hashed(t, &w, h);
+
+	return entry != FLOW_NONE ? flow_at(t, entry) : NULL;
+}
+
+uint64_t
+flow_lookup_burst(const struct flow_table *t, const struct flow_query *q, struct flow_entry **found)
+{
+	const struct flow_bucket *buckets = flow_part(t, t->buckets_at);
+	struct flow_entry *entries = flow_at(t, 0);
+	const uint64_t seed = t->seed;
+	const uint32_t n = q->n, n_buckets = t->n_buckets, index_bits = t->index_bits;
+	const uint32_t mask = entry_mask(t), n_entries = 2 * t->pairs;
+	uint64_t h[BURST_MAX], missing = 0;
 
 	for (uint32_t k = 0; k < n; k++) {
-		h[k] = hash(t, &keys[k]);
-		__builtin_prefetch(bucket_first(t, h[k]));
+		h[k] = hash(seed, &q->tag[k]);
+		__builtin_prefetch(&buckets[first_of(h[k], n_buckets)]);
 	}
 	for (uint32_t k = 0; k < n; k++) {
-		const struct flow_bucket *b = bucket_first(t, h[k]);
-		uint32_t m = match(b, signature_of(t, h[k]), t->index_bits);
+		const struct flow_bucket *b = &buckets[first_of(h[k], n_buckets)];
+		uint32_t m = match(b, signature_of(h[k], index_bits), index_bits), entry;
 
-		entry[k] = FLOW_NONE;
+		found[k] = NULL;
 		if (__builtin_expect(m == 0, 0))
 			continue;
-		entry[k] = cell_entry(t, b, (uint32_t)__builtin_ctz(m));
-		__builtin_prefetch(&flow_at(t, entry[k])->key);
-		__builtin_prefetch(&flow_at(t, entry[k])->action, 1);
+		entry = cell_load(b, (uint32_t)__builtin_ctz(m)) & mask;
+		if (__builtin_expect(entry >= n_entries, 0))
+			continue;
+		found[k] = &entries[entry];
+		__builtin_prefetch(found[k], 1);
 	}
 	for (uint32_t k = 0; k < n; k++) {
-		if (__builtin_expect(entry[k] >= 2 * t->pairs || !is_active(t, entry[k]) ||
-					 !flow_key_equal(&flow_at(t, entry[k])->key, &keys[k]),
-				     0))
-			entry[k] = lookup_hashed(t, &keys[k], h[k]);
+		if (__builtin_expect(found[k] != NULL && is_plainly(found[k], &q->tag[k]), 1))
+			continue;
+		found[k] = lookup_unusual(t, q, k, h[k]);
+		missing |= (uint64_t)(found[k] == NULL) << k;
 	}
+	return missing;
 }
 
 /* --- cells --- */
@@ -308,7 +450,7 @@ empty_cells(const struct flow_bucket *b)
  * emptier one: so no bucket is full long before all are. 0, or -ENOSPC.
  */
 static int
-cell_put(const struct place *p, uint32_t entry)
+cell_put(struct flow_table *t, const struct place *p, uint32_t entry)
 {
 	struct flow_bucket *buckets[2] = {p->first, p->second};
 	uint32_t empty_first = empty_cells(p->first);
@@ -323,7 +465,7 @@ cell_put(const struct place *p, uint32_t entry)
 
 			if (__atomic_load_n(&buckets[b]->cell[i], __ATOMIC_RELAXED) == 0 &&
 			    __atomic_compare_exchange_n(&buckets[b]->cell[i], &empty,
-							p->signature | entry, false,
+							cell_of(t, p->signature, entry), false,
 							__ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
 				return 0;
 		}
@@ -332,14 +474,14 @@ cell_put(const struct place *p, uint32_t entry)
 }
 
 static void
-cell_clear(const struct place *p, uint32_t entry)
+cell_clear(const struct flow_table *t, const struct place *p, uint32_t entry)
 {
 	struct flow_bucket *buckets[2] = {p->first, p->second};
 
 	for (int b = 0; b < 2; b++)
 		for (uint32_t i = 0; i < FLOW_CELLS; i++)
 			if (__atomic_load_n(&buckets[b]->cell[i], __ATOMIC_RELAXED) ==
-			    (p->signature | entry))
+			    cell_of(t, p->signature, entry))
 				__atomic_store_n(&buckets[b]->cell[i], 0, __ATOMIC_RELEASE);
 }
 
@@ -347,9 +489,9 @@ void
 flow_cells_clear(struct flow_table *t, uint32_t pair)
 {
 	for (uint32_t d = 0; d < 2; d++) {
-		struct place p = place_of(t, hash(t, &flow_at(t, 2 * pair + d)->key));
+		struct place p = place_of(t, hash(t->seed, &flow_at(t, 2 * pair + d)->tag));
 
-		cell_clear(&p, 2 * pair + d);
+		cell_clear(t, &p, 2 * pair + d);
 		FAULT_POINT("flow cell cleared");
 	}
 }
@@ -518,28 +660,25 @@ pair_put_back(struct flow_table *t, uint32_t slot, uint32_t pair, uint32_t gener
 /* --- making a pair --- */
 
 static void
-key_store(struct flow_key *to, const struct flow_key *from)
+entry_fill(struct flow_table *t, uint32_t entry, const struct flow_new *n, const struct wanted *w,
+	   uint8_t owner)
 {
-	for (int i = 0; i < 5; i++)
-		__atomic_store_n(&to->word[i], from->word[i], __ATOMIC_RELAXED);
-}
+	struct flow_entry *e = flow_at(t, entry);
+	struct flow_details *d = flow_details(t, entry);
+	const union flow_seen seen = {.clock = n->clock, .vif = n->vif[entry & 1], .owner = owner};
+	const struct flow_key *key = &n->key[entry & 1];
 
-static void
-entry_fill(struct flow_entry *e, const struct flow_new *n, int d, uint8_t owner)
-{
-	key_store(&e->key, &n->key[d]);
-	flow_action_store(e, n->action[d]);
+	__atomic_store_n(&e->tag.addresses, w->tag.addresses, __ATOMIC_RELAXED);
+	__atomic_store_n(&e->tag.rest, w->tag.rest, __ATOMIC_RELAXED);
+	flow_action_store(e, n->action[entry & 1]);
 	e->packets = 0;
 	e->bytes = 0;
-	e->clock = n->clock;
-	e->tcp = 0;
-	e->ecmp = -1;
-	e->underlay_ecmp = -1;
-	e->tcp_seq = e->tcp_ack = e->hold = 0;
-	e->vif = n->vif[d];
-	__atomic_store_n(&e->owner, owner, __ATOMIC_RELAXED);
-	e->more0 = (struct flow_more){0};
-	e->more1 = (struct flow_more){0};
+	__atomic_store_n(&e->seen, seen.word, __ATOMIC_RELAXED);
+	e->tcp_seq = e->tcp_ack = 0;
+	for (int i = 0; i < 4; i++)
+		__atomic_store_n(&d->address[i], key->word[i], __ATOMIC_RELAXED);
+	for (int i = 0; i < 2; i++)
+		d->more[i] = (struct flow_more){.ecmp = -1, .underlay_ecmp = -1};
 	FAULT_POINT("flow filled");
 }
 
@@ -548,14 +687,14 @@ entry_fill(struct flow_entry *e, const struct flow_new *n, int d, uint8_t owner)
  * claimed and lower. A claimed one that is higher is turned LOST.
  */
 static bool
-bars(struct flow_table *t, uint32_t entry, uint32_t pair, const struct flow_key *key)
+bars(struct flow_table *t, uint32_t entry, uint32_t pair, const struct wanted *w)
 {
 	uint32_t other = entry / 2;
 	struct flow_entry *e = flow_at(t, 2 * other);
 	union flow_state_word s = flow_state_load(e), lost;
 
 	while (s.state == FLOW_ACTIVE || s.state == FLOW_CLAIMED) {
-		if (!flow_key_equal(&flow_at(t, entry)->key, key))
+		if (!is_of(t, entry, s, w))
 			return false;
 		if (s.state == FLOW_ACTIVE || other < pair)
 			return true;
@@ -570,7 +709,7 @@ bars(struct flow_table *t, uint32_t entry, uint32_t pair, const struct flow_key 
 }
 
 static bool
-is_barred(struct flow_table *t, const struct place *p, uint32_t pair, const struct flow_key *key)
+is_barred(struct flow_table *t, const struct place *p, uint32_t pair, const struct wanted *w)
 {
 	struct flow_bucket *buckets[2] = {p->first, p->second};
 
@@ -578,9 +717,10 @@ is_barred(struct flow_table *t, const struct place *p, uint32_t pair, const stru
 		uint32_t m = match(buckets[b], p->signature, t->index_bits);
 
 		for (; m != 0; m &= m - 1) {
-			uint32_t entry = cell_entry(t, buckets[b], (uint32_t)__builtin_ctz(m));
+			uint32_t entry =
+			    cell_load(buckets[b], (uint32_t)__builtin_ctz(m)) & entry_mask(t);
 
-			if (entry < 2 * t->pairs && entry / 2 != pair && bars(t, entry, pair, key))
+			if (entry < 2 * t->pairs && entry / 2 != pair && bars(t, entry, pair, w))
 				return true;
 		}
 	}
@@ -589,7 +729,7 @@ is_barred(struct flow_table *t, const struct place *p, uint32_t pair, const stru
 
 /* Both cells in place, nobody in the way, and ACTIVE: 0; else why not. */
 static int
-pair_publish(struct flow_table *t, uint32_t pair, const struct flow_new *n,
+pair_publish(struct flow_table *t, uint32_t pair, const struct wanted w[2],
 	     union flow_state_word claimed)
 {
 	struct flow_entry *e = flow_at(t, 2 * pair);
@@ -597,13 +737,13 @@ pair_publish(struct flow_table *t, uint32_t pair, const struct flow_new *n,
 	struct place p[2];
 
 	for (uint32_t d = 0; d < 2; d++) {
-		p[d] = place_of(t, hash(t, &n->key[d]));
-		if (cell_put(&p[d], 2 * pair + d) < 0)
+		p[d] = place_of(t, hash(t->seed, &w[d].tag));
+		if (cell_put(t, &p[d], 2 * pair + d) < 0)
 			return -ENOSPC;
 		FAULT_POINT("flow cell put");
 	}
 	for (uint32_t d = 0; d < 2; d++)
-		if (is_barred(t, &p[d], pair, &n->key[d]))
+		if (is_barred(t, &p[d], pair, &w[d]))
 			return -EEXIST;
 	active.state = FLOW_ACTIVE;
 	FAULT_POINT("flow before active");
@@ -622,9 +762,12 @@ flow_insert(struct flow_table *t, uint32_t slot, const struct flow_new *n, uint6
 	    uint32_t *entry)
 {
 	struct flow_slot *s = &t->slots[slot];
+	struct wanted w[2] = {wanted_of(t, &n->key[0]), wanted_of(t, &n->key[1])};
 	uint32_t pair = pair_take(t, slot, tsc);
-	union flow_state_word claimed = {
-	    .state = FLOW_CLAIMED, .slot = slot & (SLOTS_MAX - 1), .created_s = n->created_s};
+	union flow_state_word claimed = {.state = FLOW_CLAIMED,
+					 .inet6 = w[0].key != NULL,
+					 .slot = slot & (SLOTS_MAX - 1),
+					 .created_s = n->created_s};
 	struct flow_entry *e;
 	int rc;
 
@@ -635,13 +778,13 @@ flow_insert(struct flow_table *t, uint32_t slot, const struct flow_new *n, uint6
 	}
 	e = flow_at(t, 2 * pair);
 	claimed.generation = next_generation(flow_state_load(e).generation);
-	entry_fill(&e[0], n, 0, (uint8_t)(slot + 1));
-	entry_fill(&e[1], n, 1, FLOW_OWNER_NONE);
+	entry_fill(t, 2 * pair, n, &w[0], (uint8_t)(slot + 1));
+	entry_fill(t, 2 * pair + 1, n, &w[1], FLOW_OWNER_NONE);
 	__atomic_store_n(&e[1].state, claimed.word, __ATOMIC_RELEASE);
 	FAULT_POINT("flow second claimed");
 	__atomic_store_n(&e[0].state, claimed.word, __ATOMIC_SEQ_CST);
 	FAULT_POINT("flow claimed");
-	rc = pair_publish(t, pair, n, claimed);
+	rc = pair_publish(t, pair, w, claimed);
 	if (rc == 0) {
 		s->created++;
 		note(t, slot, 0);
@@ -662,12 +805,16 @@ flow_insert(struct flow_table *t, uint32_t slot, const struct flow_new *n, uint6
 uint32_t
 flow_own(struct flow_entry *e, uint32_t slot)
 {
-	uint8_t owner = FLOW_OWNER_NONE;
+	union flow_seen seen = flow_seen_load(e), owned;
 
-	if (__atomic_compare_exchange_n(&e->owner, &owner, (uint8_t)(slot + 1), false,
-					__ATOMIC_RELAXED, __ATOMIC_RELAXED))
-		return slot;
-	return owner - 1u;
+	while (seen.owner == FLOW_OWNER_NONE) {
+		owned = seen;
+		owned.owner = (uint8_t)(slot + 1);
+		if (__atomic_compare_exchange_n(&e->seen, &seen.word, owned.word, false,
+						__ATOMIC_RELAXED, __ATOMIC_RELAXED))
+			return slot;
+	}
+	return seen.owner - 1u;
 }
 
 /* --- a slot that died --- */

@@ -105,10 +105,17 @@ both_directions_of_a_pair_are_found_once_it_is_made(void **state)
 	assert_int_equal(flow_lookup(t, &n.key[0]), entry);
 	assert_int_equal(flow_lookup(t, &n.key[1]), entry + 1);
 	e = flow_entry(t, entry);
-	assert_int_equal(e[0].owner, 4 + 1);
-	assert_int_equal(e[1].owner, FLOW_OWNER_NONE);
-	assert_int_equal(e[0].vif, 1);
-	assert_int_equal(e[1].vif, 2);
+	assert_int_equal(flow_seen_load(&e[0]).owner, 4 + 1);
+	assert_int_equal(flow_seen_load(&e[1]).owner, FLOW_OWNER_NONE);
+	assert_int_equal(flow_seen_load(&e[0]).vif, 1);
+	assert_int_equal(flow_seen_load(&e[1]).vif, 2);
+	for (uint32_t d = 0; d < 2; d++) {
+		struct flow_key key = flow_key_of(t, entry + d);
+
+		assert_true(flow_key_equal(&key, &n.key[d]));
+		assert_ptr_equal(flow_entry(t, entry + d), e + d);
+		assert_int_equal(flow_number(t, e + d), entry + d);
+	}
 	assert_int_equal(flow_state_load(e).slot, 4);
 	assert_int_equal(flow_state_load(e).generation, 1);
 	assert_int_equal(flow_state_load(e).created_s, 1000);
@@ -132,7 +139,7 @@ a_second_pair_with_one_of_the_keys_is_refused(void **state)
 	assert_int_equal(entry, first);
 	assert_int_equal(flow_insert(t, 1, &reverse, 0, &entry), -EEXIST);
 	assert_int_equal(entry, first + 1);
-	mixed = pair_of(4, false);
+	mixed = pair_of(5, false);
 	mixed.key[1] = forward.key[1];
 	assert_int_equal(flow_insert(t, 1, &mixed, 0, &entry), -EEXIST);
 	assert_int_equal(entry, FLOW_NONE);
@@ -343,23 +350,33 @@ model_insert(struct model *m, struct flow_table *t, uint32_t i, bool reverse, ui
 static void
 model_lookup(const struct model *m, const struct flow_table *t, uint64_t *seed)
 {
-	struct flow_key keys[BURST_MAX];
-	uint32_t entry[BURST_MAX], flow[BURST_MAX], n = 1 + dice(seed, BURST_MAX);
+	struct flow_query q = {.n = 0};
+	struct flow_key keys[BURST_MAX], key;
+	struct flow_entry *found[BURST_MAX];
+	uint32_t flow[BURST_MAX], n = 1 + dice(seed, BURST_MAX);
+	uint64_t missing;
 	bool reverse[BURST_MAX];
 
 	for (uint32_t k = 0; k < n; k++) {
 		flow[k] = dice(seed, MODEL_FLOWS);
 		reverse[k] = dice(seed, 2) == 0;
 		keys[k] = key_of(flow[k], reverse[k]);
+		flow_query_add(t, &q, &keys[k]);
 	}
-	flow_lookup_burst(t, keys, n, entry);
+	missing = flow_lookup_burst(t, &q, found);
 	for (uint32_t k = 0; k < n; k++) {
 		uint32_t i = flow[k];
 		uint32_t expected =
 		    m->there[i] ? 2 * m->pair[i] + (reverse[k] != m->reversed[i]) : FLOW_NONE;
 
-		assert_int_equal(entry[k], expected);
 		assert_int_equal(flow_lookup(t, &keys[k]), expected);
+		key = flow_query_key(&q, k);
+		assert_true(flow_key_equal(&key, &keys[k]));
+		assert_int_equal(missing >> k & 1, expected == FLOW_NONE);
+		if (expected == FLOW_NONE)
+			assert_null(found[k]);
+		else
+			assert_ptr_equal(found[k], flow_entry(t, expected));
 	}
 }
 
@@ -494,24 +511,32 @@ churner_main(void *arg)
 
 	grace_online(r->v, r->slot);
 	while (!__atomic_load_n(r->stop, __ATOMIC_RELAXED)) {
-		struct flow_key keys[32];
-		uint32_t entry[32], flow[32];
+		struct flow_query q = {.n = 0};
+		struct flow_entry *found[32];
+		uint32_t flow[32];
 
 		for (int k = 0; k < 32; k++) {
+			struct flow_key key;
+
 			flow[k] = dice(&seed, CHURN_FLOWS);
-			keys[k] = key_of(flow[k], r->slot % 2 == 0);
+			key = key_of(flow[k], r->slot % 2 == 0);
+			flow_query_add(r->t, &q, &key);
 		}
-		flow_lookup_burst(r->t, keys, 32, entry);
+		flow_lookup_burst(r->t, &q, found);
 		for (int k = 0; k < 32; k++) {
 			struct flow_new n = pair_of(flow[k], r->slot % 2 == 0);
+			uint32_t entry = FLOW_NONE;
+			struct flow_key key;
 
-			if (entry[k] == FLOW_NONE &&
-			    flow_insert(r->t, r->slot, &n, tsc += TSC_STEP, &entry[k]) == -ENOSPC)
+			if (found[k] != NULL)
+				entry = flow_number(r->t, found[k]);
+			else if (flow_insert(r->t, r->slot, &n, tsc += TSC_STEP, &entry) == -ENOSPC)
 				continue;
-			if (entry[k] == FLOW_NONE)
+			if (entry == FLOW_NONE)
 				continue;
 			/* it may be removed, but is not another's until we are quiescent */
-			r->wrong += !flow_key_equal(&flow_entry(r->t, entry[k])->key, &keys[k]);
+			key = flow_key_of(r->t, entry);
+			r->wrong += !flow_key_equal(&key, &n.key[0]);
 			r->found++;
 		}
 		grace_quiescent(r->v, r->slot);

@@ -70,12 +70,11 @@ ageing_tsc_hz(const struct ageing *a)
 enum flow_age
 flow_age_of(const struct flow_entry *e)
 {
-	uint16_t tcp[2] = {__atomic_load_n(&e[0].tcp, __ATOMIC_RELAXED),
-			   __atomic_load_n(&e[1].tcp, __ATOMIC_RELAXED)};
+	uint8_t tcp[2] = {flow_seen_load(&e[0]).tcp, flow_seen_load(&e[1]).tcp};
 
-	if (flow_key_protocol(&e->key) == IPPROTO_UDP)
+	if (flow_entry_protocol(e) == IPPROTO_UDP)
 		return FLOW_AGE_UDP;
-	if (flow_key_protocol(&e->key) != IPPROTO_TCP)
+	if (flow_entry_protocol(e) != IPPROTO_TCP)
 		return FLOW_AGE_OTHER;
 	if (((tcp[0] | tcp[1]) & FLOW_TCP_RST) != 0 || (tcp[0] & tcp[1] & FLOW_TCP_FIN) != 0)
 		return FLOW_AGE_TCP_CLOSED;
@@ -107,8 +106,8 @@ idle_ms(const struct flow_entry *e, uint64_t hz)
 
 	if (hz < 1000)
 		return 0;
-	first = flow_clock_ms(__atomic_load_n(&e[0].clock, __ATOMIC_RELAXED), now, hz);
-	second = flow_clock_ms(__atomic_load_n(&e[1].clock, __ATOMIC_RELAXED), now, hz);
+	first = flow_clock_ms(flow_seen_load(&e[0]).clock, now, hz);
+	second = flow_clock_ms(flow_seen_load(&e[1]).clock, now, hz);
 	return first < second ? first : second;
 }
 

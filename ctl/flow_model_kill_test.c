@@ -188,11 +188,11 @@ check_entry(uint32_t me, uint32_t i, bool reverse, union note n, uint32_t entry,
 		complain(i, "it is not found where it is");
 	if (s.state != FLOW_ACTIVE || s.generation != n.generation || s.created_s != 1000 + i)
 		complain(i, "its entry has become another's");
-	if (e->vif != (reverse ? 2 : 1))
+	if (flow_seen_load(e).vif != (reverse ? 2 : 1))
 		complain(i, "it came in elsewhere");
 	if (flow_action_load(e).verdict != (second ? FLOW_UNDECIDED : FLOW_FORWARD))
 		complain(i, "it has another verdict");
-	if (!second && e->owner != s.slot + 1)
+	if (!second && flow_seen_load(e).owner != s.slot + 1)
 		complain(i, "who made it does not own it");
 	if (second)
 		check_owner(i, n, flow_own(e, me));
@@ -206,8 +206,10 @@ check_found(uint32_t me, uint32_t i, bool reverse, union note before, uint32_t e
 	union note after;
 
 	if (entry != FLOW_NONE) {
+		struct flow_key is = flow_key_of(table, entry);
+
 		s = flow_state_load(flow_entry(table, entry));
-		if (!flow_key_equal(&flow_entry(table, entry)->key, &key))
+		if (!flow_key_equal(&is, &key))
 			complain(i, "another flow was found");
 	}
 	after = note_of(i);
@@ -224,20 +226,25 @@ check_found(uint32_t me, uint32_t i, bool reverse, union note before, uint32_t e
 static void
 look(uint32_t me)
 {
-	struct flow_key keys[BURST];
-	uint32_t flow[BURST], entry[BURST];
+	struct flow_query q = {.n = 0};
+	struct flow_entry *found[BURST];
+	uint32_t flow[BURST];
 	bool reverse[BURST];
 	union note before[BURST];
 
 	for (int k = 0; k < BURST; k++) {
+		struct flow_key key;
+
 		flow[k] = test_dice(FLOWS);
 		reverse[k] = test_dice(2) == 0;
-		keys[k] = key_of(flow[k], reverse[k]);
 		before[k] = note_of(flow[k]);
+		key = key_of(flow[k], reverse[k]);
+		flow_query_add(table, &q, &key);
 	}
-	flow_lookup_burst(table, keys, BURST, entry);
+	flow_lookup_burst(table, &q, found);
 	for (int k = 0; k < BURST; k++)
-		check_found(me, flow[k], reverse[k], before[k], entry[k]);
+		check_found(me, flow[k], reverse[k], before[k],
+			    found[k] != NULL ? flow_number(table, found[k]) : FLOW_NONE);
 	__atomic_fetch_add(&book->lookups, BURST, __ATOMIC_RELAXED);
 }
 
@@ -296,6 +303,20 @@ make(uint32_t me)
 
 /* --- slots: no more packets ------------------------------------------------------------------- */
 
+/* As an owner would, though others may just become it. */
+static void
+seen_change(struct flow_entry *e, uint32_t clock, uint8_t tcp)
+{
+	union flow_seen seen = flow_seen_load(e), now;
+
+	do {
+		now = seen;
+		now.clock = clock;
+		now.tcp |= tcp;
+	} while (!__atomic_compare_exchange_n(&e->seen, &seen.word, now.word, false,
+					      __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST));
+}
+
 /*
  * One direction's clock says that it is idle, or both do. Of a UDP flow that is not long enough, of
  * a TCP one only when it has been reset, and never if the other direction has packets.
@@ -314,13 +335,13 @@ make_idle(uint32_t me)
 	now.makers = 1u << me;
 	if (enough && !note_change(i, before, now))
 		return;
-	__atomic_store_n(&e[0].clock, old, __ATOMIC_RELAXED);
+	seen_change(&e[0], old, 0);
 	if (!enough && protocol_of(i) == IPPROTO_SCTP)
 		return;
-	__atomic_store_n(&e[1].clock, old, __ATOMIC_RELAXED);
+	seen_change(&e[1], old, 0);
 	if (!enough)
 		return;
-	__atomic_store_n(&e[1].tcp, FLOW_TCP_RST, __ATOMIC_RELAXED);
+	seen_change(&e[1], old, FLOW_TCP_RST);
 	before = now;
 	now.state = IDLE;
 	now.makers = 0;

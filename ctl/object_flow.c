@@ -50,16 +50,17 @@ static void
 describe_direction(const struct ctl *ctl, const struct flow_entry *e, Vrouter__Flow__Direction *d)
 {
 	const struct slots *slots = ctl->tables.slots;
-	uint32_t slot = __atomic_load_n(&e->owner, __ATOMIC_RELAXED) - 1u;
+	union flow_seen seen = flow_seen_load(e);
+	uint32_t slot = seen.owner - 1u;
 
 	vrouter__flow__direction__init(d);
 	d->action = action_of(e);
 	d->packets = __atomic_load_n(&e->packets, __ATOMIC_RELAXED);
 	d->bytes = __atomic_load_n(&e->bytes, __ATOMIC_RELAXED);
-	d->nexthop = flow_key_nexthop(&e->key);
-	if (e->vif != FLOW_VIF_NONE) {
+	d->nexthop = flow_entry_nexthop(e);
+	if (seen.vif != FLOW_VIF_NONE) {
 		d->has_vif_case = VROUTER__FLOW__DIRECTION__HAS_VIF_VIF;
-		d->vif = e->vif;
+		d->vif = seen.vif;
 	}
 	if (slot < slots->n) {
 		d->has_slot_case = VROUTER__FLOW__DIRECTION__HAS_SLOT_SLOT;
@@ -87,7 +88,9 @@ static void
 flow_describe(const struct ctl *ctl, uint32_t pair, const struct flow_entry *e,
 	      union flow_state_word s, struct flow_view *v)
 {
-	bool ipv4 = flow_key_is_ipv4(&e->key);
+	struct flow_key key = flow_key_of(ctl->tables.flows, 2 * pair);
+	uint16_t vif = flow_seen_load(e).vif;
+	bool ipv4 = flow_key_is_ipv4(&key);
 	Vrouter__Flow *m = &v->flow;
 
 	vrouter__flow__init(m);
@@ -96,19 +99,19 @@ flow_describe(const struct ctl *ctl, uint32_t pair, const struct flow_entry *e,
 	m->index = pair;
 	m->has_generation_case = VROUTER__FLOW__HAS_GENERATION_GENERATION;
 	m->generation = s.generation;
-	describe_address(e->key.source, ipv4, v->source, &m->source);
-	describe_address(e->key.destination, ipv4, v->destination, &m->destination);
+	describe_address(key.source, ipv4, v->source, &m->source);
+	describe_address(key.destination, ipv4, v->destination, &m->destination);
 	m->has_protocol_case = VROUTER__FLOW__HAS_PROTOCOL_PROTOCOL;
-	m->protocol = flow_key_protocol(&e->key);
+	m->protocol = flow_key_protocol(&key);
 	m->has_source_port_case = VROUTER__FLOW__HAS_SOURCE_PORT_SOURCE_PORT;
-	m->source_port = __builtin_bswap16(e->key.source_port_be);
+	m->source_port = __builtin_bswap16(key.source_port_be);
 	m->has_destination_port_case = VROUTER__FLOW__HAS_DESTINATION_PORT_DESTINATION_PORT;
-	m->destination_port = __builtin_bswap16(e->key.destination_port_be);
+	m->destination_port = __builtin_bswap16(key.destination_port_be);
 	m->has_nexthop_case = VROUTER__FLOW__HAS_NEXTHOP_NEXTHOP;
-	m->nexthop = flow_key_nexthop(&e->key);
-	if (e->vif != FLOW_VIF_NONE) {
+	m->nexthop = flow_key_nexthop(&key);
+	if (vif != FLOW_VIF_NONE) {
 		m->has_vif_case = VROUTER__FLOW__HAS_VIF_VIF;
-		m->vif = e->vif;
+		m->vif = vif;
 	}
 	m->state = &v->state;
 	v->state.created_time_ms = (uint64_t)s.created_s * 1000;

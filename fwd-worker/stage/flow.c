@@ -6,7 +6,8 @@
  * packets that come to another slot are handed over, so clock, counters and TCP flags have one
  * writer. A slot's thread.
  *
- * Uses nexthop, after, head, len; sets flowed. To where the nexthop stage would have sent it.
+ * Uses nexthop, after, head, len, segments; sets flowed. To where the nexthop stage would have sent
+ * it.
  */
 #include <string.h>
 #include <time.h>
@@ -20,12 +21,16 @@
 #include "fwd-worker/parse.h"
 #include "fwd-worker/stage.h"
 
+/* Flags of a TCP header that are kept. */
+enum { TCP_KEPT = FLOW_TCP_FIN | FLOW_TCP_SYN | FLOW_TCP_RST | FLOW_TCP_ACK };
+
 /* The packets of a burst that have flows. */
 struct lookup {
-	uint32_t n;
-	uint8_t i[BURST_MAX]; /* in the burst */
-	uint32_t entry[BURST_MAX];
-	struct flow_key key[BURST_MAX];
+	uint8_t i[BURST_MAX];   /* in the burst */
+	uint8_t tcp[BURST_MAX]; /* TCP_KEPT of the packet */
+	uint64_t errors;        /* bit k: an ICMP error, which begins no flow */
+	struct flow_query q;
+	struct flow_entry *found[BURST_MAX];
 };
 
 /* What all packets of a burst share. */
@@ -33,7 +38,9 @@ struct now {
 	uint64_t tsc;
 	uint32_t clock;
 	uint32_t revision;
-	const struct vif *in_vif; /* may have gone */
+	const struct vif *in_vif;
+	const struct nexthop *last; /* the last packet's, and by which its flow is known */
+	uint32_t last_known_by;
 };
 
 /* --- keys --- */
@@ -49,16 +56,24 @@ out_vif_of(const struct worker *w, const struct nexthop *nh)
  * from the underlay, by the nexthop it goes to.
  */
 static uint32_t
-key_nexthop(const struct worker *w, const struct now *now, const struct nexthop *nh)
+known_by(const struct worker *w, const struct now *now, const struct nexthop *nh)
 {
 	const struct vif *out;
 
-	if (now->in_vif == NULL)
-		return NEXTHOP_NONE;
 	if (now->in_vif->type != VIF_PHYSICAL)
 		return now->in_vif->nexthop;
 	out = out_vif_of(w, nh);
 	return out != NULL ? out->nexthop : nh->id;
+}
+
+static inline uint32_t
+key_nexthop(const struct worker *w, struct now *now, const struct nexthop *nh)
+{
+	if (__builtin_expect(nh != now->last, 0)) {
+		now->last = nh;
+		now->last_known_by = known_by(w, now, nh);
+	}
+	return now->last_known_by;
 }
 
 /* Of what comes back: from the vif it went to, or from the underlay to where this came from. */
@@ -91,22 +106,16 @@ version_at(const struct burst *b, uint32_t i)
 	return (b->head[i][0] & 1) != 0 ? 0 : version_of(b->head[i]);
 }
 
-static inline void
-parse_at(const struct burst *b, uint32_t i, struct parsed *p)
+static inline uint32_t
+bytes_at(const struct burst *b, uint32_t i, bool chained)
 {
-	int version = version_at(b, i);
-	int64_t head = b->head[i] - rte_pktmbuf_mtod(b->m[i], uint8_t *);
+	int64_t bytes;
 
-	int64_t in_first = (int64_t)b->m[i]->data_len - head - RTE_ETHER_HDR_LEN;
-
-	if (__builtin_expect(version == PARSE_IPV4 && in_first > 0 &&
-				 parse_plain(b->head[i] + RTE_ETHER_HDR_LEN, (uint32_t)in_first, p),
-			     1))
-		return;
-	p->kind = PARSE_NONE;
-	p->tcp = 0;
-	if (version != 0)
-		parse_packet(b->m[i], (uint32_t)(head + RTE_ETHER_HDR_LEN), version, p);
+	if (__builtin_expect(!chained, 1))
+		bytes = b->len[i];
+	else
+		bytes = rte_pktmbuf_mtod(b->m[i], uint8_t *) + b->m[i]->data_len - b->head[i];
+	return bytes < RTE_ETHER_HDR_LEN ? 0 : (uint32_t)(bytes - RTE_ETHER_HDR_LEN);
 }
 
 /* --- decisions --- */
@@ -138,12 +147,6 @@ asks_nothing(const struct worker *w, uint32_t vif)
 	return n == 0;
 }
 
-static struct flow_entry *
-other_of(struct flow_table *t, uint32_t entry)
-{
-	return flow_entry(t, entry ^ 1);
-}
-
 static bool
 action_swap(struct flow_entry *e, union flow_action *seen, union flow_action wanted)
 {
@@ -169,21 +172,25 @@ unbar(struct flow_entry *other)
  * Decides on a direction for the first time, or anew: it is allowed if the other has begun the flow
  * and still may, else by its own rules.
  */
-static union flow_action
-decide(struct worker *w, uint32_t entry, uint32_t revision)
+static __attribute__((noinline)) union flow_action
+decide(struct worker *w, struct flow_entry *e, uint32_t revision)
 {
-	struct flow_entry *e = flow_entry(w->flows, entry), *other = other_of(w->flows, entry);
+	uint32_t entry = flow_number(w->flows, e);
+	struct flow_entry *other = flow_entry(w->flows, entry ^ 1);
+	struct flow_key key = flow_key_of(w->flows, entry);
+	struct flow_key other_key = flow_key_of(w->flows, entry ^ 1);
+	uint16_t vif = flow_seen_load(e).vif, other_vif = flow_seen_load(other).vif;
 	union flow_action seen = flow_action_load(e), wanted;
 
 	flow_slot(w->flows, w->slot_index)->evaluated++;
 	do {
-		bool answers = flow_action_load(other).begins != 0 &&
-			       may_begin(w, &other->key, other->vif, e->vif);
+		bool answers =
+		    flow_action_load(other).begins != 0 && may_begin(w, &other_key, other_vif, vif);
 
 		wanted = seen;
 		wanted.revision = revision;
 		if (!answers)
-			wanted.begins = may_begin(w, &e->key, e->vif, other->vif);
+			wanted.begins = may_begin(w, &key, vif, other_vif);
 		wanted.verdict = answers || wanted.begins != 0 ? FLOW_FORWARD : FLOW_DROP;
 	} while (!action_swap(e, &seen, wanted));
 	FAULT_POINT("flow decided");
@@ -195,42 +202,45 @@ decide(struct worker *w, uint32_t entry, uint32_t revision)
 /* --- packets --- */
 
 static inline void
-count(struct flow_entry *e, uint32_t bytes, uint8_t tcp, const struct now *now)
+count(struct flow_entry *e, union flow_seen seen, uint32_t bytes, uint8_t tcp,
+      const struct now *now)
 {
-	enum { KEPT = FLOW_TCP_FIN | FLOW_TCP_SYN | FLOW_TCP_RST | FLOW_TCP_ACK };
+	union flow_seen next = seen;
 
 	e->packets++;
 	e->bytes += bytes;
-	if (e->clock != now->clock)
-		__atomic_store_n(&e->clock, now->clock, __ATOMIC_RELAXED);
-	if ((e->tcp | (tcp & KEPT)) != e->tcp)
-		__atomic_store_n(&e->tcp, (uint16_t)(e->tcp | (tcp & KEPT)), __ATOMIC_RELAXED);
+	next.clock = now->clock;
+	next.tcp |= tcp;
 	/* a port that is used again */
-	if ((tcp & (FLOW_TCP_SYN | FLOW_TCP_ACK)) == FLOW_TCP_SYN &&
-	    (e->tcp & (FLOW_TCP_FIN | FLOW_TCP_RST)) != 0)
-		__atomic_store_n(&e->tcp, FLOW_TCP_SYN, __ATOMIC_RELAXED);
+	if (__builtin_expect((tcp & (FLOW_TCP_SYN | FLOW_TCP_ACK)) == FLOW_TCP_SYN &&
+				 (next.tcp & (FLOW_TCP_FIN | FLOW_TCP_RST)) != 0,
+			     0))
+		next.tcp = FLOW_TCP_SYN;
+	if (next.word != seen.word)
+		__atomic_store_n(&e->seen, next.word, __ATOMIC_RELAXED);
 }
 
 static inline struct verdict
-flow_hit(struct worker *w, struct burst *b, uint32_t i, uint32_t entry, uint8_t tcp,
+flow_hit(struct worker *w, struct burst *b, uint32_t i, struct flow_entry *e, uint8_t tcp,
 	 const struct now *now)
 {
-	struct flow_entry *e = flow_entry(w->flows, entry);
+	union flow_seen seen = flow_seen_load(e);
 	union flow_action action;
-	uint32_t owner = __atomic_load_n(&e->owner, __ATOMIC_RELAXED) - 1u;
 
-	if (__builtin_expect(owner != w->slot_index, 0)) {
-		owner = flow_own(e, w->slot_index);
+	if (__builtin_expect(seen.owner != w->slot_index + 1, 0)) {
+		uint32_t owner = flow_own(e, w->slot_index);
+
 		if (owner != w->slot_index) {
 			flow_slot(w->flows, w->slot_index)->handed++;
 			return handoff_give(w, b, i, owner, STAGE_NEXTHOP);
 		}
+		seen = flow_seen_load(e);
 	}
 	action = flow_action_load(e);
 	if (__builtin_expect(action.revision != now->revision || action.verdict == FLOW_UNDECIDED,
 			     0))
-		action = decide(w, entry, now->revision);
-	count(e, b->len[i], tcp, now);
+		action = decide(w, e, now->revision);
+	count(e, seen, b->len[i], tcp, now);
 	return action.verdict == FLOW_FORWARD ? b->after[i] : DROP(FLOW_DENIED);
 }
 
@@ -250,12 +260,14 @@ refuses_new(const struct vif *vif)
 }
 
 static __attribute__((noinline)) struct verdict
-flow_miss(struct worker *w, struct burst *b, uint32_t i, const struct flow_key *key,
-	  const struct parsed *p, const struct now *now)
+flow_miss(struct worker *w, struct burst *b, const struct lookup *l, uint32_t k,
+	  const struct now *now)
 {
+	const struct flow_key key = flow_query_key(&l->q, k);
+	uint32_t i = l->i[k];
 	const struct vif *out = out_vif_of(w, b->nexthop[i]);
 	uint32_t in_id = now->in_vif->id, out_id = out != NULL ? out->id : (uint32_t)FLOW_VIF_NONE;
-	bool allowed = may_begin(w, key, in_id, out_id);
+	bool allowed = may_begin(w, &key, in_id, out_id);
 	struct flow_new n;
 	uint32_t entry;
 	int rc;
@@ -264,10 +276,10 @@ flow_miss(struct worker *w, struct burst *b, uint32_t i, const struct flow_key *
 		return b->after[i];
 	if (refuses_new(now->in_vif) || refuses_new(out))
 		return DROP(NEW_FLOWS);
-	if (p->kind == PARSE_ERROR)
+	if ((l->errors >> k & 1) != 0)
 		return allowed ? b->after[i] : DROP(FLOW_DENIED);
 	n = (struct flow_new){
-	    .key[0] = *key,
+	    .key[0] = key,
 	    .action = {{.verdict = allowed ? FLOW_FORWARD : FLOW_DROP,
 			.begins = allowed,
 			.revision = now->revision},
@@ -277,14 +289,14 @@ flow_miss(struct worker *w, struct burst *b, uint32_t i, const struct flow_key *
 	    .clock = now->clock,
 	    .created_s = seconds_now(),
 	};
-	parse_reverse(key, &n.key[1]);
+	parse_reverse(&key, &n.key[1]);
 	n.key[1].nexthop_protocol =
-	    reverse_nexthop(out, flow_key_nexthop(key)) << 8 | flow_key_protocol(key);
+	    reverse_nexthop(out, flow_key_nexthop(&key)) << 8 | flow_key_protocol(&key);
 	rc = flow_insert(w->flows, w->slot_index, &n, now->tsc, &entry);
 	if (rc == -ENOSPC)
 		return DROP(FLOW_TABLE_FULL);
 	if (entry != FLOW_NONE)
-		return flow_hit(w, b, i, entry, p->tcp, now);
+		return flow_hit(w, b, i, flow_entry(w->flows, entry), l->tcp[k], now);
 	/* Another slot is just making it: this packet goes by what we would have decided. */
 	return allowed ? b->after[i] : DROP(FLOW_DENIED);
 }
@@ -306,65 +318,94 @@ flowless(const struct worker *w, const struct burst *b, uint32_t i, enum parse_k
 		   : DROP(FRAGMENT);
 }
 
-/* Word by word: see parse_plain(). */
-static inline void
-key_copy(struct flow_key *to, const struct flow_key *from, uint32_t nexthop)
+/* False: its verdict is said. */
+static __attribute__((noinline)) bool
+look_closely(const struct worker *w, struct burst *b, uint32_t i, const struct now *now,
+	     uint32_t nexthop, struct lookup *l)
 {
-	for (int i = 0; i < 4; i++)
-		__atomic_store_n(&to->word[i], __atomic_load_n(&from->word[i], __ATOMIC_RELAXED),
-				 __ATOMIC_RELAXED);
-	__atomic_store_n(&to->word[4], from->word[4] | (uint64_t)nexthop << 40, __ATOMIC_RELAXED);
+	int64_t head = b->head[i] - rte_pktmbuf_mtod(b->m[i], uint8_t *);
+	struct parsed p = {.kind = PARSE_NONE};
+	int version = version_at(b, i);
+
+	if (version != 0)
+		parse_packet(b->m[i], (uint32_t)(head + RTE_ETHER_HDR_LEN), version, &p);
+	if (p.kind != PARSE_FLOW && p.kind != PARSE_ERROR) {
+		b->verdict[i] = flowless(w, b, i, (enum parse_kind)p.kind, now);
+		return false;
+	}
+	if (nexthop == NEXTHOP_NONE) {
+		b->verdict[i] = DROP(FLOW_WITHOUT_NEXTHOP);
+		return false;
+	}
+	p.key.nexthop_protocol |= nexthop << 8;
+	l->tcp[l->q.n] = p.tcp & TCP_KEPT;
+	l->errors |= (uint64_t)(p.kind == PARSE_ERROR) << l->q.n;
+	flow_query_add(w->flows, &l->q, &p.key);
+	return true;
 }
 
 /* Sorts out who has a flow; the others' verdicts are said. */
 static inline void
-keys_of(struct worker *w, struct burst *b, const struct vec *v, const struct now *now,
-	struct parsed *parsed, struct lookup *l)
+keys_of(struct worker *w, struct burst *b, const struct vec *v, struct now *now, struct lookup *l)
 {
-	l->n = 0;
-	for (uint32_t k = 0; k < v->n; k++) {
-		uint32_t i = v->i[k], nexthop;
-		struct parsed *p = &parsed[i];
+	bool chained = b->segments != b->n;
+	uint32_t n = 0;
 
-		parse_at(b, i, p);
-		if (__builtin_expect(p->kind != PARSE_FLOW && p->kind != PARSE_ERROR, 0)) {
-			b->verdict[i] = flowless(w, b, i, (enum parse_kind)p->kind, now);
+	for (uint32_t k = 0; k < v->n; k++) {
+		uint32_t i = v->i[k], nexthop = key_nexthop(w, now, b->nexthop[i]);
+
+		l->i[n] = (uint8_t)i;
+		if (__builtin_expect(nexthop != NEXTHOP_NONE && version_at(b, i) == PARSE_IPV4 &&
+					 parse_plain(b->head[i] + RTE_ETHER_HDR_LEN,
+						     bytes_at(b, i, chained), &l->q.tag[n],
+						     &l->tcp[n]),
+				     1)) {
+			l->q.tag[n].rest |= (uint64_t)nexthop << 40;
+			l->tcp[n++] &= TCP_KEPT;
 			continue;
 		}
-		nexthop = key_nexthop(w, now, b->nexthop[i]);
-		if (__builtin_expect(nexthop == NEXTHOP_NONE, 0)) {
-			b->verdict[i] = DROP(FLOW_WITHOUT_NEXTHOP);
-			continue;
-		}
-		key_copy(&l->key[l->n], &p->key, nexthop);
-		l->i[l->n++] = (uint8_t)i;
+		l->q.n = n;
+		n += look_closely(w, b, i, now, nexthop, l);
 	}
+	l->q.n = n;
+}
+
+/* What becomes of each packet; true when it is the same for all. */
+static inline bool
+judge(struct worker *w, struct burst *b, const struct lookup *l, const struct now *now)
+{
+	uint8_t differ = 0;
+
+	for (uint32_t k = 0; k < l->q.n; k++) {
+		uint32_t i = l->i[k];
+
+		b->verdict[i] = __builtin_expect(l->found[k] != NULL, 1)
+				    ? flow_hit(w, b, i, l->found[k], l->tcp[k], now)
+				    : flow_miss(w, b, l, k, now);
+		differ |= b->verdict[i].code ^ b->verdict[l->i[0]].code;
+	}
+	return differ == 0;
 }
 
 void
 stage_flow(struct worker *w, struct burst *b, const struct vec *v)
 {
-	struct parsed parsed[BURST_MAX];
-	struct lookup l;
 	struct now now = {.tsc = rte_rdtsc(),
 			  .revision = rules_revision(w->rules),
 			  .in_vif = vif_lookup(w->vifs, b->in_vif)};
+	struct lookup l;
 
 	now.clock = flow_clock(now.tsc);
 	for (uint32_t k = 0; k < v->n; k++)
 		b->flowed |= UINT64_C(1) << v->i[k];
 	if (__builtin_expect(now.in_vif == NULL, 0)) {
-		for (uint32_t k = 0; k < v->n; k++)
-			b->verdict[v->i[k]] = DROP(PORT_WITHOUT_VIF);
+		b->common = DROP(PORT_WITHOUT_VIF);
 		return;
 	}
-	keys_of(w, b, v, &now, parsed, &l);
-	flow_lookup_burst(w->flows, l.key, l.n, l.entry);
-	for (uint32_t k = 0; k < l.n; k++) {
-		uint32_t i = l.i[k];
-
-		b->verdict[i] = l.entry[k] != FLOW_NONE
-				    ? flow_hit(w, b, i, l.entry[k], parsed[i].tcp, &now)
-				    : flow_miss(w, b, i, &l.key[k], &parsed[i], &now);
-	}
+	l.errors = 0;
+	l.q.inet6 = 0;
+	keys_of(w, b, v, &now, &l);
+	flow_lookup_burst(w->flows, &l.q, l.found);
+	if (judge(w, b, &l, &now) && l.q.n == v->n)
+		b->common = b->verdict[v->i[0]];
 }

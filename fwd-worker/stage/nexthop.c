@@ -120,37 +120,6 @@ nexthops_find(const struct worker *w, struct burst *b, const struct vec *v, bool
 	return differ == 0 && first != UINT32_MAX;
 }
 
-static inline void
-nexthop_all(struct worker *w, struct burst *b, const struct vec *v, bool detours, bool whole)
-{
-	bool alike = is_one_family(b);
-	struct verdict verdict;
-
-	if (__builtin_expect(is_one_id(b, v, whole), 1)) {
-		const struct nexthop *nh = nexthop_lookup(w->nexthops, b->nexthop_id[v->i[0]]);
-
-		for (uint32_t k = 0; k < v->n; k++)
-			b->nexthop[vec_at(v, k, whole)] = nh;
-	} else {
-		alike &= nexthops_find(w, b, v, whole);
-	}
-	if (__builtin_expect(alike, 1)) {
-		verdict = nexthop_verdict(b->nexthop[v->i[0]], family_of(b, v->i[0]));
-		if (__builtin_expect(!detours, 1)) {
-			b->common = verdict;
-			return;
-		}
-		for (uint32_t k = 0; k < v->n; k++)
-			b->verdict[vec_at(v, k, whole)] = verdict;
-		return;
-	}
-	for (uint32_t k = 0; k < v->n; k++) {
-		uint32_t i = vec_at(v, k, whole);
-
-		b->verdict[i] = nexthop_verdict(b->nexthop[i], family_of(b, i));
-	}
-}
-
 /* What is copied has no flow; what is chosen among or looked up again, not yet. */
 static inline bool
 has_flows(const struct nexthop *nh)
@@ -168,6 +137,57 @@ asks_for_flow(const struct worker *w, const struct nexthop *nh)
 		return true;
 	out = nh->type == NEXTHOP_ENCAP ? vif_lookup(w->vifs, nh->encap.vif) : NULL;
 	return out != NULL && (out->flags & VIF_FLAG_POLICY) != 0;
+}
+
+/*
+ * Packets that go one way: do all of them make a detour to their flows, or none? False: they differ
+ * in that, too.
+ */
+static inline bool
+nexthop_together(const struct worker *w, struct burst *b, const struct vec *v,
+		 struct verdict verdict, bool policed, bool one, bool whole)
+{
+	const struct nexthop *nh = b->nexthop[v->i[0]];
+
+	b->common = verdict;
+	if (__builtin_expect(!policed, 1) || verdict.code >= VERDICT_SENT || !has_flows(nh))
+		return true;
+	if (!b->policy && !one) {
+		b->common = EACH;
+		return false;
+	}
+	if (!b->policy && !asks_for_flow(w, nh))
+		return true;
+	for (uint32_t k = 0; k < v->n; k++)
+		b->after[vec_at(v, k, whole)] = verdict;
+	b->common = TO(FLOW);
+	return true;
+}
+
+/* True when all is said, also about packets that may not go on and those that have flows. */
+static inline bool
+nexthop_all(struct worker *w, struct burst *b, const struct vec *v, bool policed, bool whole)
+{
+	bool one = is_one_id(b, v, whole), alike = is_one_family(b);
+
+	if (__builtin_expect(one, 1)) {
+		const struct nexthop *nh = nexthop_lookup(w->nexthops, b->nexthop_id[v->i[0]]);
+
+		for (uint32_t k = 0; k < v->n; k++)
+			b->nexthop[vec_at(v, k, whole)] = nh;
+	} else {
+		alike &= nexthops_find(w, b, v, whole);
+	}
+	if (__builtin_expect(alike && b->expired == 0 && (!policed || b->flowed == 0), 1) &&
+	    nexthop_together(w, b, v, nexthop_verdict(b->nexthop[v->i[0]], family_of(b, v->i[0])),
+			     policed, one, whole))
+		return true;
+	for (uint32_t k = 0; k < v->n; k++) {
+		uint32_t i = vec_at(v, k, whole);
+
+		b->verdict[i] = nexthop_verdict(b->nexthop[i], family_of(b, i));
+	}
+	return false;
 }
 
 /* Those of the packets that have flows make a detour, once. */
@@ -213,12 +233,11 @@ end_expired(struct worker *w, struct burst *b, const struct vec *v)
 void
 stage_nexthop(struct worker *w, struct burst *b, const struct vec *v)
 {
-	bool policed = b->policy || rules_policed(w->rules), detours = policed || b->expired != 0;
+	bool policed = b->policy || rules_policed(w->rules);
 
-	if (vec_is_whole(b, v))
-		nexthop_all(w, b, v, detours, true);
-	else
-		nexthop_all(w, b, v, detours, false);
+	if (vec_is_whole(b, v) ? nexthop_all(w, b, v, policed, true)
+			       : nexthop_all(w, b, v, policed, false))
+		return;
 	if (__builtin_expect(b->expired != 0, 0))
 		end_expired(w, b, v);
 	if (__builtin_expect(policed, 0))
