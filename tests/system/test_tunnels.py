@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Guests reach others through tunnels: against the kernel's vxlan device, and frames that scapy judges."""
 
-import json
 import os
 import struct
 import subprocess
@@ -171,6 +170,42 @@ def judge(r, guest, peer, kind, MPLS, GRE, ICMP, IP, UDP, Ether):
     assert any(ICMP in a and a[ICMP].type == 0 and a[ICMP].id == 7 for a in answers), str(drops(r))
 
 
+@test
+def frames_in_mpls_over_udp_and_gre_are_what_scapy_takes_and_makes(t):
+    from scapy.contrib.mpls import MPLS
+    from scapy.layers.inet import GRE, ICMP, IP, UDP
+    from scapy.layers.l2 import Ether
+    from scapy.packet import bind_layers
+
+    bind_layers(UDP, MPLS, dport=6635)
+    r, guest, peer = uplinked(t, "mpls-udp")
+    r.vrctl(f"bridge add vrf=1 mac={mac(3)} nexthop={TUNNEL} label={LABEL}")
+    r.vrctl(f"label add label={LABEL + 1} nexthop={GUEST}")
+    guest.shell(f"ip neighbour replace 10.1.0.3 lladdr {mac(3)} dev {guest.tap} nud permanent")
+
+    def inside(frames, kind):
+        """What is in the tunnel's frames, behind a label that is as it should be."""
+        for f in (Ether(f) for f in frames):
+            if MPLS not in f:
+                continue
+            assert (GRE in f) == (kind == "mpls-gre") and (UDP in f) == (kind == "mpls-udp"), f.summary()
+            assert (f[IP].src, f[IP].dst, f[IP].ttl) == (UNDERLAY, PEER, 64), f.show(dump=True)
+            assert (f[MPLS].label, f[MPLS].s, f[MPLS].ttl) == (LABEL, 1, 64), f.show(dump=True)
+            yield Ether(bytes(f[MPLS].payload))
+
+    for kind in ("mpls-udp", "mpls-gre"):
+        tunnel(r, kind)
+        out = list(inside(exchange(peer, [], guest, "10.1.0.3"), kind))
+        assert any(f.dst == mac(3) and f.src == mac(1) and f[ICMP].type == 8 for f in out if ICMP in f), (kind, drops(r))
+        outer = UDP(sport=50000, dport=6635, chksum=0) if kind == "mpls-udp" else GRE(proto=0x8847)
+        sent = (
+            Ether(src=mac(2), dst=ROUTER_MAC) / IP(src=PEER, dst=UNDERLAY) / outer / MPLS(label=LABEL + 1, s=1, ttl=64)
+            / Ether(src=mac(3), dst=mac(1)) / IP(src="10.1.0.3", dst="10.1.0.1") / ICMP(id=7, seq=9) / b"hello"
+        )  # fmt: skip
+        back = list(inside(exchange(peer, [bytes(sent).hex()]), kind))
+        assert any(f[ICMP].type == 0 and f[ICMP].id == 7 and f.dst == mac(3) for f in back if ICMP in f), (kind, drops(r))
+
+
 def tshark(t, frames, *fields):
     """What tshark reads in each frame: a list of its fields' values."""
     path = os.path.join(t.lab.dir, "frames.pcap")
@@ -222,17 +257,8 @@ def tshark_finds_nothing_wrong_with_any_tunnel(t):
         assert not malformed and str(0x800000) not in experts.split(","), f"{kind}: {malformed} {experts}"
 
 
-@test
-def an_ecmp_of_tunnels_spreads_flows_and_keeps_each(t):
-    r, guest, peer = uplinked(t, "mpls-udp")
-    r.vrctl(
-        f"nexthop add id={TUNNEL + 1} type=tunnel vif={UPLINK} rewrite={mac(2)}:{ROUTER_MAC}:0800 "
-        f"tunnel.kind=mpls-udp tunnel.source={UNDERLAY} tunnel.destination=192.0.2.3"
-    )
-    r.vrctl(f"nexthop add id=20 type=ecmp family=inet members={TUNNEL},{TUNNEL + 1} labels=100,200")
-    r.vrctl("route add vrf=1 prefix=10.9.0.0/16 nexthop=20")
-    guest.shell(f"ip neighbour replace 10.1.0.254 lladdr {ROUTER_MAC} dev {guest.tap} nud permanent")
-    guest.shell("ip route add 10.9.0.0/16 via 10.1.0.254")
+def members_of_flows(guest, peer):
+    """Of 100 flows of a guest, which of the tunnels' far ends (the last byte) gets each."""
     child = peer.popen("/usr/bin/python3", "-c", RAW, peer.tap, "2", stdin=-1, stdout=-1, text=True)
     assert child.stdout.readline() == "ready\n"
     guest.run(
@@ -250,8 +276,37 @@ def an_ecmp_of_tunnels_spreads_flows_and_keeps_each(t):
         if f[12:14] == b"\x08\0" and f[23] == 17 and f[36:38] == b"\x19\xeb":
             inner = f[46:]
             to.setdefault(inner[20:22], set()).add(f[33])
-    assert len(to) == 100, f"{len(to)} flows: {json.dumps(drops(r))}"
-    assert all(len(s) == 1 for s in to.values())
-    second = sum(s == {3} for s in to.values())
-    assert 25 <= second <= 75, second
-    t.note(f"{100 - second} and {second} of 100 flows")
+    assert len(to) == 100, f"{len(to)} flows"
+    assert all(len(s) == 1 for s in to.values()), to
+    return {flow: s.pop() for flow, s in to.items()}
+
+
+@test
+def an_ecmp_of_tunnels_spreads_flows_and_keeps_each(t):
+    r, guest, peer = uplinked(t, "mpls-udp")
+
+    def member(n):
+        r.vrctl(
+            f"nexthop add id={TUNNEL + n} type=tunnel vif={UPLINK} rewrite={mac(2)}:{ROUTER_MAC}:0800 "
+            f"tunnel.kind=mpls-udp tunnel.source={UNDERLAY} tunnel.destination=192.0.2.{2 + n}"
+        )
+
+    member(1)
+    member(2)
+    r.vrctl(
+        f"nexthop add id=20 type=ecmp family=inet members={TUNNEL},{TUNNEL + 1},{TUNNEL + 2} labels=100,200,300"
+    )
+    r.vrctl("route add vrf=1 prefix=10.9.0.0/16 nexthop=20")
+    guest.shell(f"ip neighbour replace 10.1.0.254 lladdr {ROUTER_MAC} dev {guest.tap} nud permanent")
+    guest.shell("ip route add 10.9.0.0/16 via 10.1.0.254")
+    before = members_of_flows(guest, peer)
+    counts = [sum(m == end for m in before.values()) for end in (2, 3, 4)]
+    assert all(15 <= n <= 55 for n in counts), counts
+    # When one leaves, its flows go to both others, and theirs stay; they come back when it does.
+    r.vrctl(f"nexthop del id={TUNNEL + 1}")
+    without = members_of_flows(guest, peer)
+    assert all(without[f] == m for f, m in before.items() if m != 3), (before, without)
+    assert {without[f] for f, m in before.items() if m == 3} == {2, 4}, without
+    member(1)
+    assert members_of_flows(guest, peer) == before
+    t.note(f"{counts} of 100 flows")
