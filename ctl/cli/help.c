@@ -150,12 +150,16 @@ help_object(FILE *out, const char *kind)
 	ops = contract_ops(d);
 	fprintf(out, "vrctl %s ", kind);
 	print_ops(out, ops, "|");
+	if (strcmp(kind, "flow") == 0) /* command_run() has it stand for flow_stats */
+		fputs("|stats", out);
 	fputs(" [FIELD=VALUE ...]", out);
 	if ((ops & 1u << VROUTER__OP__LIST) != 0)
 		fputs(" [where CONDITION ...]", out);
 	fputs("\n\n", out);
 	print_wrapped(out, contract_comment(d->name), 0, 0);
-	if ((ops & named) != 0 && (ops & 1u << VROUTER__OP__LIST) != 0) {
+	/* What may be named in several ways says so itself. */
+	if ((ops & named) != 0 && (ops & 1u << VROUTER__OP__LIST) != 0 &&
+	    strstr(contract_comment(d->name), " is named by ") == NULL) {
 		unsigned int n = contract_keys(d, keys);
 
 		fputc('\n', out);
