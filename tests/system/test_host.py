@@ -16,11 +16,11 @@ HOST, UPLINK, AGENT = 0, 1, 2
 UPLINK_MAC = "02:0a:00:00:00:01"
 
 
-def host_and_uplink(t, **options):
+def host_and_uplink(t, agents=0, **options):
     """The host's tap is in the namespace 'host', the uplink's other end in 'peer'; no configuration
     but these two vifs."""
     r = t.router(**options)
-    r.start_all()
+    r.start_all(agents=agents)
     host, peer = t.lab.guest("host"), t.lab.guest("peer")
     host_tap, up_tap = t.lab.tap_name("vhost0", 1), t.lab.tap_name("up", 2)
     r.vrctl(f"vif add id={HOST} name=vhost0 type=host mac={UPLINK_MAC} tap.name={host_tap}")
@@ -77,23 +77,23 @@ def all_are_ready(r):
     if done.returncode != 0:
         return False
     states = [p["state"] for p in json.loads(done.stdout)]
-    return len(states) == 2 + len(r.slots) and set(states) == {"ready"}
+    return len(states) == 3 + len(r.slots) and set(states) == {"ready"}
 
 
 @test(seconds=150)
 def the_hosts_tap_outlives_every_single_process(t):
-    r, host, peer = host_and_uplink(t)
+    r, host, peer = host_and_uplink(t, agents=1)
     host.shell("ip route add 203.0.113.0/24 via 192.0.2.99")
     before = identity(host)
     reaches(peer, host)
-    for program in ("vr-fwd", "vr-ctl", "vr-primary"):
+    for program in ("vr-fwd", "vr-vhost", "vr-ctl", "vr-fwd", "vr-primary"):
         pid = r.pids_of(program)[0]
         r.kill(pid)
         if program == "vr-primary":
             r.primary.wait()
             assert identity(host) == before
             r.primary = r.start("vr-primary", "--spawn", "--spawn-workers", str(len(r.slots)),
-                                "--spawn-agents", "0")
+                                "--spawn-agents", "1")
         until(lambda: pid not in r.pids_of(program), 10, f"{program} {pid} is gone")
         until(lambda: all_are_ready(r), 20, f"all is back after {program} was killed")
         assert identity(host) == before, f"after {program} was killed"
