@@ -32,17 +32,7 @@
 #include "common/grace.h"
 #include "common/limits.h"
 #include "common/redo.h"
-
-#if defined(__SANITIZE_THREAD__)
-#define UNDER_TSAN 1
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define UNDER_TSAN 1
-#endif
-#endif
-#ifndef UNDER_TSAN
-#define UNDER_TSAN 0
-#endif
+#include "common/tsan.h"
 
 enum { NO_CELL = UINT32_MAX };
 

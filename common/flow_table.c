@@ -16,17 +16,7 @@
 
 #include "common/fault_point.h"
 #include "common/flow_shared.h"
-
-#if defined(__SANITIZE_THREAD__)
-#define UNDER_TSAN 1
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define UNDER_TSAN 1
-#endif
-#endif
-#ifndef UNDER_TSAN
-#define UNDER_TSAN 0
-#endif
+#include "common/tsan.h"
 
 enum {
 	ENTRIES_PER_BUCKET = 10,  /* of 16 cells: few keys stand in their second bucket */
