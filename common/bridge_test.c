@@ -4,40 +4,20 @@
  * that look while it writes. bridge.c is included, so that a table can be made too small and the
  * points where its writer may die are ours.
  */
-#ifndef FAULT_POINTS
-#define FAULT_POINTS
-#endif
+#include "common/test_death.h"
+
 #include "common/bridge.c" /* NOLINT(bugprone-suspicious-include) */
 
 #include <pthread.h>
-#include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <time.h>
 
 #include <cmocka.h>
 
+#include "common/test_dice.h"
+
 enum { KEYS = 96, ABSENT = -1 };
-
-static jmp_buf death;
-static int stores_left; /* 0: the writer is immortal */
-
-void
-fault_point(const struct fault_site *site)
-{
-	(void)site;
-	if (stores_left > 0 && --stores_left == 0)
-		longjmp(death, 1);
-}
-
-static uint64_t seed = 42;
-
-static uint32_t
-any(uint32_t below)
-{
-	seed = seed * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-	return (uint32_t)((seed >> 33) % below);
-}
 
 /* With all that may go with a nexthop. */
 static uint64_t

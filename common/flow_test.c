@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The flow table against a slow model, and slots that make and find pairs at the same time. Threads
- * stand for slots; deaths are in flow_kill_test.c.
+ * stand for slots; deaths are in ctl/flow_model_kill_test.c.
  */
 #include "common/flow.h"
 

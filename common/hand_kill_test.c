@@ -10,15 +10,8 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <signal.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -29,24 +22,16 @@
 #include "common/fault_point.h"
 #include "common/handshake.h"
 #include "common/test_eal.h"
+#include "common/test_kills.h"
 
 enum { SLOTS = TEST_SLOTS, BURST = 32, PORT_NULL = 0, PORT_RING = 1, QUEUE = 0 };
 
 static struct handshake *hs;
 static struct slots *slots;
-static uint64_t
-    *packets; /* shared: moved by the children, so that a test that does nothing fails */
+/* Shared: moved by the children, so that a test that does nothing fails. */
+static uint64_t *packets;
 
 /* --- a forwarding loop with dice -------------------------------------------------------------- */
-
-static uint32_t dice_state;
-
-static uint32_t
-dice(uint32_t sides)
-{
-	dice_state = dice_state * 1103515245 + 12345;
-	return (dice_state >> 16) % sides;
-}
 
 static struct hand_group *
 group_for(struct hand *h, uint16_t port, int16_t ring)
@@ -82,7 +67,7 @@ copy_one(struct hand *h)
 static void
 leave(struct hand *h, uint32_t me, struct rte_mbuf *m)
 {
-	uint32_t to = dice(8);
+	uint32_t to = any(8);
 	struct hand_group *g = NULL;
 
 	if (to < 3)
@@ -102,12 +87,12 @@ process(struct hand *h, uint32_t me, struct rte_mbuf *m)
 {
 	struct rte_mbuf *extra;
 
-	if (dice(8) == 0) {
+	if (any(8) == 0) {
 		extra = copy_one(h);
 		if (extra != NULL)
 			leave(h, me, extra);
 	}
-	if (dice(8) == 0 && m->next == NULL) {
+	if (any(8) == 0 && m->next == NULL) {
 		extra = copy_one(h);
 		if (extra != NULL) {
 			m->next = extra;
@@ -194,12 +179,8 @@ slot_child(uint32_t me)
 {
 	struct hand *h = &hs->hands[me];
 
-	dice_state = (uint32_t)getpid() * 2654435761u + (uint32_t)rte_rdtsc();
 	pool_thread_hand((uint16_t)me, &h->epoch);
-#ifdef FAULT_POINTS
-	setenv("VR_FAULT", "*:200", 1);
-	fault_point_arm();
-#endif
+	test_arm("*:200");
 	for (;;) {
 		if (me == 0)
 			poll_port(h, me, PORT_NULL);
@@ -214,9 +195,8 @@ slot_child(uint32_t me)
 static pid_t
 start(uint32_t me)
 {
-	pid_t pid = fork();
+	pid_t pid = test_fork();
 
-	assert_true(pid >= 0);
 	if (pid == 0)
 		slot_child(me);
 	return pid;
@@ -238,19 +218,6 @@ check_all_accounted(uint32_t round)
 	assert_int_equal(pool_of(hs->pools[0])->double_frees, 0);
 }
 
-static uint32_t
-kills_wanted(void)
-{
-	const char *n = getenv("HAND_KILLS");
-
-#ifdef FAULT_POINTS
-	enum { USUAL = 100 }; /* each waits until a point is picked that is on its way */
-#else
-	enum { USUAL = 300 };
-#endif
-	return n != NULL ? (uint32_t)strtoul(n, NULL, 10) : USUAL;
-}
-
 struct tally {
 	uint32_t places[HAND_PLACES], freed, fixed;
 };
@@ -268,26 +235,6 @@ repair(uint32_t slot, struct tally *t)
 	assert_int_equal(r.quarantined, 0);
 }
 
-/* Kills one, or waits until one has died by itself; it is reaped. */
-static uint32_t
-one_dies(const pid_t *pids, uint32_t round)
-{
-	uint32_t victim = round % SLOTS;
-#ifdef FAULT_POINTS
-	pid_t dead = waitpid(-1, NULL, 0);
-
-	assert_true(dead == pids[0] || dead == pids[1]);
-	victim = dead == pids[0] ? 0 : 1;
-#else
-	struct timespec t = {.tv_nsec = 200000 + (long)(rte_rdtsc() % 3000000)};
-
-	nanosleep(&t, NULL);
-	kill(pids[victim], SIGKILL);
-	assert_int_equal(waitpid(pids[victim], NULL, 0), pids[victim]);
-#endif
-	return victim;
-}
-
 /* So that the audit is exact. True when it was not there any more: it died just then, too. */
 static bool
 stop_or_reap(pid_t pid)
@@ -302,7 +249,7 @@ stop_or_reap(pid_t pid)
 static void
 killed_slots_leave_every_mbuf_accounted_for(void **state)
 {
-	uint32_t kills = kills_wanted(), idle_rounds = 0;
+	uint32_t kills = (uint32_t)test_number("HAND_KILLS", 300, 100), idle_rounds = 0;
 	struct tally t = {0};
 	pid_t pids[SLOTS];
 	uint64_t last = 0;
@@ -311,7 +258,7 @@ killed_slots_leave_every_mbuf_accounted_for(void **state)
 	for (uint32_t s = 0; s < SLOTS; s++)
 		pids[s] = start(s);
 	for (uint32_t k = 0; k < kills; k++) {
-		uint32_t victim = one_dies(pids, k), other = 1 - victim;
+		uint32_t victim = test_one_dies(pids, SLOTS, 3000), other = 1 - victim;
 		bool both = stop_or_reap(pids[other]);
 
 		repair(victim, &t);
@@ -326,10 +273,8 @@ killed_slots_leave_every_mbuf_accounted_for(void **state)
 		else
 			kill(pids[other], SIGCONT);
 	}
-	for (uint32_t s = 0; s < SLOTS; s++) {
-		kill(pids[s], SIGKILL);
-		waitpid(pids[s], NULL, 0);
-	}
+	for (uint32_t s = 0; s < SLOTS; s++)
+		test_kill(pids[s]);
 	assert_true(*packets > 0);
 	assert_true(idle_rounds < kills / 2 + 1);
 	printf("%u kills, %lu packets, %u mbufs freed, %u rings put right; dead in "
@@ -368,10 +313,9 @@ setup(void **state)
 	hs->port_run[PORT_RING].rx_ring[0] = hs->port_run[PORT_RING].tx_ring[0] =
 	    rte_ring_lookup("ETH_RXTX0_net_ring0");
 	assert_non_null(hs->port_run[PORT_RING].rx_ring[0]);
-	slots =
-	    mmap(NULL, sizeof(*slots), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	packets = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	return slots == MAP_FAILED || packets == MAP_FAILED ? -1 : 0;
+	slots = test_shared(sizeof(*slots));
+	packets = test_shared(sizeof(*packets));
+	return 0;
 }
 
 int

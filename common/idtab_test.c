@@ -4,18 +4,18 @@
  * a reader that looks meanwhile. idtab.c is included, so that the points where its writer may die
  * are ours.
  */
-#ifndef FAULT_POINTS
-#define FAULT_POINTS
-#endif
+#include "common/test_death.h"
+
 #include "common/idtab.c" /* NOLINT(bugprone-suspicious-include) */
 
 #include <pthread.h>
-#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <time.h>
 
 #include <cmocka.h>
+
+#include "common/test_dice.h"
 
 enum { IDS = 100 };
 
@@ -23,25 +23,6 @@ enum { IDS = 100 };
 struct entry {
 	uint64_t word[8];
 };
-
-static jmp_buf death;
-static int stores_left; /* 0: the writer is immortal */
-static uint64_t seed = 7;
-
-void
-fault_point(const struct fault_site *site)
-{
-	(void)site;
-	if (stores_left > 0 && --stores_left == 0)
-		longjmp(death, 1);
-}
-
-static uint32_t
-any(uint32_t below)
-{
-	seed = seed * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-	return (uint32_t)((seed >> 33) % below);
-}
 
 static struct entry
 entry_with(uint64_t value)

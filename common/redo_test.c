@@ -3,12 +3,10 @@
  * The redo log under an idtab and a bridge table: batches against a plain model, with a writer that
  * dies at any store. redo.c is included, so that the points where it may die are ours.
  */
-#ifndef FAULT_POINTS
-#define FAULT_POINTS
-#endif
+#include "common/test_death.h"
+
 #include "common/redo.c" /* NOLINT(bugprone-suspicious-include) */
 
-#include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
 
@@ -16,28 +14,9 @@
 
 #include "common/bridge.h"
 #include "common/idtab.h"
+#include "common/test_dice.h"
 
 enum { IDS = 40, KEYS = 60, STORES = 256, BYTES = 1 << 20, ABSENT = -1 };
-
-static jmp_buf death;
-static int points_left; /* 0: the writer is immortal */
-
-void
-fault_point(const struct fault_site *site)
-{
-	(void)site;
-	if (points_left > 0 && --points_left == 0)
-		longjmp(death, 1);
-}
-
-static uint64_t seed = 7;
-
-static uint32_t
-any(uint32_t below)
-{
-	seed = seed * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-	return (uint32_t)((seed >> 33) % below);
-}
 
 /* What stands for a region, and its writers. */
 static struct {
@@ -211,11 +190,11 @@ a_writer_dying_at_any_store_leaves_before_or_after(void **state)
 		look(&before);
 		after = before;
 		if (setjmp(death) == 0) {
-			points_left = 1 + (int)any(40);
+			stores_left = 1 + (int)any(40);
 			for (uint32_t n = 1 + any(8); n > 0; n--)
 				change(&after);
 			redo_commit(r.w);
-			points_left = 0;
+			stores_left = 0;
 			look(&now);
 			assert_memory_equal(&now, &after, sizeof(now));
 			continue;
@@ -225,10 +204,10 @@ a_writer_dying_at_any_store_leaves_before_or_after(void **state)
 		writer_close();
 		/* The next one may die too. */
 		if (setjmp(death) == 0) {
-			points_left = (int)any(6);
+			stores_left = (int)any(6);
 			redo_roll_forward(r.redo, r.base, BYTES);
 		}
-		points_left = 0;
+		stores_left = 0;
 		writer_open();
 		look(&now);
 		if (memcmp(&now, &before, sizeof(now)) != 0)

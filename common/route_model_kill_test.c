@@ -102,30 +102,29 @@ usual_length(uint32_t family)
 	static const uint8_t inet[] = {24, 24, 24, 24, 24, 23, 22, 22, 21, 20, 19, 16, 8, 32, 32};
 	static const uint8_t inet6[] = {48, 48, 48, 48, 32, 32, 44, 40, 36, 29, 56, 64, 64, 128};
 
-	if (test_dice(8) == 0)
-		return (uint8_t)test_dice(family == ROUTE_INET ? 33 : 129);
-	return family == ROUTE_INET ? inet[test_dice(sizeof(inet))]
-				    : inet6[test_dice(sizeof(inet6))];
+	if (any(8) == 0)
+		return (uint8_t)any(family == ROUTE_INET ? 33 : 129);
+	return family == ROUTE_INET ? inet[any(sizeof(inet))] : inet6[any(sizeof(inet6))];
 }
 
 static void
 change_bits_behind(struct route_key *k, uint32_t bit)
 {
 	for (uint32_t i = bit; i < bits_of(k); i++)
-		k->address[i / 8] ^= (uint8_t)(test_dice(2) << (7 - i % 8));
+		k->address[i / 8] ^= (uint8_t)(any(2) << (7 - i % 8));
 }
 
 static struct route_key
 fresh_prefix(void)
 {
 	static const uint8_t first[2][4] = {{10, 100, 172, 203}, {0x20, 0x24, 0x2a, 0xfd}};
-	struct route_key k = {.vrf = test_dice(2) == 0 ? 0 : test_dice(VRFS),
-			      .family = (uint8_t)test_dice(ROUTE_FAMILIES)};
+	struct route_key k = {.vrf = any(2) == 0 ? 0 : any(VRFS),
+			      .family = (uint8_t)any(ROUTE_FAMILIES)};
 
 	change_bits_behind(&k, 0);
-	k.address[0] = first[k.family][test_dice(4)];
-	if (test_dice(2) == 0)
-		k.address[1] = (uint8_t)test_dice(4);
+	k.address[0] = first[k.family][any(4)];
+	if (any(2) == 0)
+		k.address[1] = (uint8_t)any(4);
 	k.length = usual_length(k.family);
 	return k;
 }
@@ -137,10 +136,10 @@ any_prefix(const struct route_model *m)
 	struct route_key k;
 	uint32_t bit;
 
-	if (m->n == 0 || test_dice(3) == 0)
+	if (m->n == 0 || any(3) == 0)
 		return fresh_prefix();
-	k = m->k[test_dice(m->n)];
-	switch (test_dice(8)) {
+	k = m->k[any(m->n)];
+	switch (any(8)) {
 	case 0:
 		k.length = 0;
 		break;
@@ -158,7 +157,7 @@ any_prefix(const struct route_model *m)
 	default:
 		if (k.length == 0)
 			break;
-		bit = k.length - 1u - test_dice(k.length < 5 ? k.length : 5);
+		bit = k.length - 1u - any(k.length < 5 ? k.length : 5);
 		k.address[bit / 8] ^= (uint8_t)(0x80 >> bit % 8);
 	}
 	return k;
@@ -170,7 +169,7 @@ any_value(void)
 {
 	static uint32_t own = 100;
 
-	return test_dice(2) == 0 ? route_value(test_dice(8), 0, 0) : route_value(own++, 17, 0);
+	return any(2) == 0 ? route_value(any(8), 0, 0) : route_value(own++, 17, 0);
 }
 
 /* For the routes that there are after the last script. */
@@ -183,18 +182,18 @@ write_script(void)
 	for (uint32_t i = 0; i < SCRIPT; i++) {
 		bool grow = i / WAVE % 2 == 0 && m.n < ROUTES;
 		struct change *c = &script[i];
-		bool there = m.n > 0 && test_dice(4) == 0;
+		bool there = m.n > 0 && any(4) == 0;
 
-		*c = (struct change){.ends_batch = test_dice(BATCH) == 0 || i + 1 == SCRIPT};
+		*c = (struct change){.ends_batch = any(BATCH) == 0 || i + 1 == SCRIPT};
 		if (i / (WAVE / 4) % 2 == 0) /* readers may be most exact about one at a time */
 			c->ends_batch = true;
-		if (test_dice(4) == 0)
+		if (any(4) == 0)
 			grow = !grow && m.n < ROUTES;
 		if (grow) {
-			c->k = there ? m.k[test_dice(m.n)] : any_prefix(&m);
+			c->k = there ? m.k[any(m.n)] : any_prefix(&m);
 			c->value = any_value();
 		} else {
-			c->k = m.n > 0 ? m.k[test_dice(m.n)] : fresh_prefix();
+			c->k = m.n > 0 ? m.k[any(m.n)] : fresh_prefix();
 		}
 		route_model_set(&m, &c->k, c->value);
 	}
@@ -252,15 +251,15 @@ static struct route_key
 address_at(const struct route_key *prefix)
 {
 	struct route_key a = *prefix;
-	uint32_t fill = test_dice(3), bits = bits_of(&a);
+	uint32_t fill = any(3), bits = bits_of(&a);
 
 	for (uint32_t i = a.length; i < bits; i++) {
-		uint32_t bit = fill < 2 ? fill : test_dice(2);
+		uint32_t bit = fill < 2 ? fill : any(2);
 
 		a.address[i / 8] &= (uint8_t) ~(0x80 >> i % 8);
 		a.address[i / 8] |= (uint8_t)(bit << (7 - i % 8));
 	}
-	if (test_dice(4) == 0 && a.length > 0) /* just beside it */
+	if (any(4) == 0 && a.length > 0) /* just beside it */
 		a.address[(a.length - 1) / 8] ^= (uint8_t)(0x80 >> (a.length - 1) % 8);
 	return a;
 }
@@ -304,16 +303,16 @@ complain(const char *who, const struct route_key *a, uint64_t value, uint64_t en
 static uint32_t
 any_burst(struct route_key *a)
 {
-	uint32_t n = 1 + test_dice(BURST_MAX), family = test_dice(ROUTE_FAMILIES), got = 0;
-	uint32_t vrf = test_dice(VRFS);
-	bool one_vrf = test_dice(4) != 0;
+	uint32_t n = 1 + any(BURST_MAX), family = any(ROUTE_FAMILIES), got = 0;
+	uint32_t vrf = any(VRFS);
+	bool one_vrf = any(4) != 0;
 
 	for (uint32_t tries = 0; got < n && tries < 8 * BURST_MAX; tries++) {
-		uint64_t soon = model_at + test_dice(64);
+		uint64_t soon = model_at + any(64);
 		const struct route_key *k = &script[soon < SCRIPT ? soon : SCRIPT - 1].k;
 
-		if (model.n > 0 && test_dice(2) == 0)
-			k = &model.k[test_dice(model.n)];
+		if (model.n > 0 && any(2) == 0)
+			k = &model.k[any(model.n)];
 		if (k->family != family)
 			continue;
 		a[got] = address_at(k);
@@ -417,9 +416,8 @@ make_batch(uint64_t at)
 		stage(&script[i]);
 	redo_commit(writer.redo);
 	store(&progress->decided, end);
-	if (test_dice(4) ==
-	    0) { /* the tries may follow later, and have others' batches come between */
-		route_follow(writer.w, route_changes(writer.w), test_dice(BATCH));
+	if (any(4) == 0) { /* the tries may follow later, and have others' batches come between */
+		route_follow(writer.w, route_changes(writer.w), any(BATCH));
 	} else {
 		follow_all();
 		store(&progress->followed, end);
@@ -550,8 +548,8 @@ writer_lives(struct tally *t)
 	pid = test_fork();
 	if (pid == 0)
 		writer_child();
-	if (doomed && test_dice(8) == 0) { /* while it takes over */
-		test_sleep_us(test_dice(2000));
+	if (doomed && any(8) == 0) { /* while it takes over */
+		test_sleep_us(any(2000));
 		test_kill(pid);
 		return false;
 	}
@@ -559,11 +557,11 @@ writer_lives(struct tally *t)
 	if (!ended) {
 		check_adopted(&t->old, &t->new);
 		__atomic_store_n(&progress->adopted, 0, __ATOMIC_SEQ_CST);
-		ended = wait_for(pid, doomed ? model_at + test_dice(OPS_A_DEATH) : UINT64_MAX - 1,
-				 &status);
+		ended =
+		    wait_for(pid, doomed ? model_at + any(OPS_A_DEATH) : UINT64_MAX - 1, &status);
 	}
 	if (!ended) {
-		for (uint64_t until = rte_rdtsc() + test_dice(100000); rte_rdtsc() < until;)
+		for (uint64_t until = rte_rdtsc() + any(100000); rte_rdtsc() < until;)
 			;
 		kill(pid, SIGKILL);
 		assert_int_equal(waitpid(pid, &status, 0), pid);
@@ -631,7 +629,7 @@ setup(void **state)
 	size_t log_size = (redo_size(STORES) + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE;
 
 	(void)state;
-	test_dice_throw();
+	any_anew();
 	size = log_size + route_table_size(VRFS, ROUTE_MODEL_MAX);
 	base = test_shared(size);
 	redo_log = base;

@@ -4,9 +4,8 @@
  * store, and with readers that look while it writes. Its sources are included, so that a trie's
  * shapes can be provoked with few routes and the points where its writer may die are ours.
  */
-#ifndef FAULT_POINTS
-#define FAULT_POINTS
-#endif
+#include "common/test_death.h"
+
 #include "common/redo.c"          /* NOLINT(bugprone-suspicious-include) */
 #include "common/route.c"         /* NOLINT(bugprone-suspicious-include) */
 #include "common/route_memory.c"  /* NOLINT(bugprone-suspicious-include) */
@@ -16,7 +15,6 @@
 
 #include <arpa/inet.h>
 #include <pthread.h>
-#include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <time.h>
@@ -24,28 +22,9 @@
 #include <cmocka.h>
 
 #include "common/route_model.h"
+#include "common/test_dice.h"
 
 enum { VRFS = 3, ROUTES = ROUTE_MODEL_MAX };
-
-static jmp_buf death;
-static int stores_left; /* 0: the writer is immortal */
-
-void
-fault_point(const struct fault_site *site)
-{
-	(void)site;
-	if (stores_left > 0 && --stores_left == 0)
-		longjmp(death, 1);
-}
-
-static uint64_t seed = 42;
-
-static uint32_t
-any(uint32_t below)
-{
-	seed = seed * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-	return (uint32_t)((seed >> 33) % below);
-}
 
 static struct route_table *
 table(uint32_t routes)

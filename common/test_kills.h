@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * For tests that kill: forks that work on memory they share, dice for each of them, and numbers
- * from the environment. With FLAVOUR=fault the forks die by themselves, at injected points. Include
- * after cmocka.h.
+ * from the environment. With FLAVOUR=fault the forks die by themselves, at injected points.
  */
 #ifndef COMMON_TEST_KILLS_H
 #define COMMON_TEST_KILLS_H
 
+#include <setjmp.h>
 #include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -16,9 +19,12 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <cmocka.h>
+
 #include <rte_cycles.h>
 
 #include "common/fault_point.h"
+#include "common/test_dice.h"
 
 #ifdef FAULT_POINTS
 enum { TEST_DIES_BY_ITSELF = 1 };
@@ -26,22 +32,11 @@ enum { TEST_DIES_BY_ITSELF = 1 };
 enum { TEST_DIES_BY_ITSELF = 0 };
 #endif
 
-/* Of this process. */
-static uint64_t test_dice_state;
-
+/* Other numbers than any process had before. */
 static inline void
-test_dice_throw(void)
+any_anew(void)
 {
-	test_dice_state = (uint64_t)getpid() * UINT64_C(0x9e3779b97f4a7c15) + rte_rdtsc();
-}
-
-/* 0 <= result < sides */
-static inline uint32_t
-test_dice(uint32_t sides)
-{
-	test_dice_state =
-	    test_dice_state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-	return (uint32_t)((test_dice_state >> 33) % sides);
+	test_dice = (uint64_t)getpid() * UINT64_C(0x9e3779b97f4a7c15) + rte_rdtsc();
 }
 
 /* Zeroed, at a page, and the same for all forks. */
@@ -95,7 +90,7 @@ test_fork(void)
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
 			signal(wrong[i], SIG_DFL);
-		test_dice_throw();
+		any_anew();
 	}
 	return pid;
 }
@@ -130,12 +125,12 @@ test_sleep_us(uint32_t us)
 static inline uint32_t
 test_one_dies(const pid_t *pids, uint32_t n, uint32_t us)
 {
-	uint32_t victim = test_dice(n);
+	uint32_t victim = any(n);
 	int status;
 	pid_t dead;
 
 	if (TEST_DIES_BY_ITSELF == 0) {
-		test_sleep_us(test_dice(us));
+		test_sleep_us(any(us));
 		test_kill(pids[victim]);
 		return victim;
 	}
