@@ -351,6 +351,13 @@ int flow_insert(struct flow_table *t, uint32_t slot, const struct flow_new *n, u
 		uint32_t *entry);
 
 /*
+ * Fetches what flow_insert() will look at for these two keys, and the 'ahead'-th pair from now on
+ * that the slot may take. Changes nothing; for a burst's new flows, before the first is made.
+ */
+void flow_insert_prefetch(const struct flow_table *t, uint32_t slot, const struct flow_key key[2],
+			  uint32_t ahead);
+
+/*
  * Makes 'slot' the owner of a direction that has none; returns whose it is then. Any slot.
  */
 uint32_t flow_own(struct flow_entry *e, uint32_t slot);

@@ -747,6 +747,39 @@ pair_publish(struct flow_table *t, uint32_t pair, const struct wanted w[2],
 	return 0;
 }
 
+/* A pair, when all of its block's from this one on are free. */
+static void
+room_prefetch(const struct flow_table *t, uint32_t slot, uint32_t ahead)
+{
+	uint32_t block = block_owned(t, slot), pair;
+	uint64_t bits;
+
+	if (block == FLOW_NONE)
+		return;
+	bits = __atomic_load_n(&flow_bitmap(t)[block], __ATOMIC_RELAXED);
+	pair = block * FLOW_BLOCK + (bits == 0 ? 0 : (uint32_t)__builtin_ctzll(bits)) + ahead;
+	if (pair >= t->pairs)
+		return;
+	for (uint32_t d = 0; d < 2; d++) {
+		__builtin_prefetch(flow_at(t, 2 * pair + d), 1);
+		__builtin_prefetch(flow_details(t, 2 * pair + d), 1);
+	}
+}
+
+void
+flow_insert_prefetch(const struct flow_table *t, uint32_t slot, const struct flow_key key[2],
+		     uint32_t ahead)
+{
+	for (uint32_t d = 0; d < 2; d++) {
+		struct flow_tag tag = tag_of(t, &key[d]);
+		struct place p = place_of(t, hash(t->seed, &tag));
+
+		__builtin_prefetch(p.first, 1);
+		__builtin_prefetch(p.second);
+	}
+	room_prefetch(t, slot, ahead);
+}
+
 int
 flow_insert(struct flow_table *t, uint32_t slot, const struct flow_new *n, uint64_t tsc,
 	    uint32_t *entry)

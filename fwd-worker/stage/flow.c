@@ -259,6 +259,32 @@ refuses_new(const struct vif *vif)
 	return vif != NULL && (vif->flags & VIF_FLAG_DROP_NEW_FLOWS) != 0;
 }
 
+/* The key of what comes back. */
+static struct flow_key
+reverse_of(const struct flow_key *key, const struct vif *out)
+{
+	struct flow_key reverse;
+
+	parse_reverse(key, &reverse);
+	reverse.nexthop_protocol =
+	    reverse_nexthop(out, flow_key_nexthop(key)) << 8 | flow_key_protocol(key);
+	return reverse;
+}
+
+/* A burst's new flows wait for memory together. */
+static __attribute__((noinline)) void
+misses_prefetch(const struct worker *w, const struct burst *b, const struct lookup *l,
+		uint64_t missing)
+{
+	for (uint32_t ahead = 0; missing != 0; missing &= missing - 1, ahead++) {
+		uint32_t k = (uint32_t)__builtin_ctzll(missing);
+		struct flow_key key[2] = {flow_query_key(&l->q, k)};
+
+		key[1] = reverse_of(&key[0], out_vif_of(w, b->nexthop[l->i[k]]));
+		flow_insert_prefetch(w->flows, w->slot_index, key, ahead);
+	}
+}
+
 static __attribute__((noinline)) struct verdict
 flow_miss(struct worker *w, struct burst *b, const struct lookup *l, uint32_t k,
 	  const struct now *now)
@@ -289,9 +315,7 @@ flow_miss(struct worker *w, struct burst *b, const struct lookup *l, uint32_t k,
 	    .clock = now->clock,
 	    .created_s = seconds_now(),
 	};
-	parse_reverse(&key, &n.key[1]);
-	n.key[1].nexthop_protocol =
-	    reverse_nexthop(out, flow_key_nexthop(&key)) << 8 | flow_key_protocol(&key);
+	n.key[1] = reverse_of(&key, out);
 	rc = flow_insert(w->flows, w->slot_index, &n, now->tsc, &entry);
 	if (rc == -ENOSPC)
 		return DROP(FLOW_TABLE_FULL);
@@ -394,6 +418,7 @@ stage_flow(struct worker *w, struct burst *b, const struct vec *v)
 			  .revision = rules_revision(w->rules),
 			  .in_vif = vif_lookup(w->vifs, b->in_vif)};
 	struct lookup l;
+	uint64_t missing;
 
 	now.clock = flow_clock(now.tsc);
 	for (uint32_t k = 0; k < v->n; k++)
@@ -405,7 +430,9 @@ stage_flow(struct worker *w, struct burst *b, const struct vec *v)
 	l.errors = 0;
 	l.q.inet6 = 0;
 	keys_of(w, b, v, &now, &l);
-	flow_lookup_burst(w->flows, &l.q, l.found);
+	missing = flow_lookup_burst(w->flows, &l.q, l.found);
+	if (__builtin_expect((missing & (missing - 1)) != 0, 0))
+		misses_prefetch(w, b, &l, missing);
 	if (judge(w, b, &l, &now) && l.q.n == v->n)
 		b->common = b->verdict[v->i[0]];
 }
