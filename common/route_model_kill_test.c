@@ -611,7 +611,7 @@ play_script(struct tally *t)
 static void
 readers_and_the_next_writer_find_what_the_model_says(void **state)
 {
-	uint64_t wanted = test_number("MODEL_OPS", 200000, 60000), ops = 0, bursts = 0;
+	uint64_t wanted = test_number("MODEL_OPS", 100000, 60000), ops = 0, bursts = 0;
 	struct tally t = {0};
 
 	(void)state;
