@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -157,6 +158,8 @@ load_main(void *arg)
 
 	prctl(PR_SET_NAME, "load");
 	prctl(PR_SET_TIMERSLACK, 1);
+	/* When it wakes up, nobody loses the core in the middle of a burst that is measured. */
+	sched_setscheduler(0, SCHED_BATCH, &(struct sched_param){.sched_priority = 0});
 	while (!__atomic_load_n(&l->stop, __ATOMIC_RELAXED)) {
 		uint64_t n = receive_some(l);
 
