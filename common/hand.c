@@ -9,7 +9,6 @@
 #include <string.h>
 
 #include <rte_mbuf.h>
-#include <rte_prefetch.h>
 #include <rte_ring.h>
 
 #include "common/fault_point.h"
@@ -48,21 +47,42 @@ hand_flatten(struct hand *h)
 	}
 }
 
-/* Appends the segments behind every head in drops[], links untouched. */
-static void
+/*
+ * Appends the segments behind every head in drops[], links untouched. Whether there are any is in
+ * the mbuf's first line, which a packet's way has brought here; 'next' is in the second. Returns
+ * whether there may have been some.
+ */
+static bool
 drops_flatten(struct hand *h)
 {
 	uint32_t heads = h->n_drops, n = heads;
+	bool chained = false;
 
 	for (uint32_t i = 0; i < heads; i++) {
-		struct rte_mbuf *seg = h->drops[i]->next;
+		struct rte_mbuf *seg;
 
-		if (__builtin_expect(seg == NULL, 1))
+		if (__builtin_expect(h->drops[i]->nb_segs == 1, 1))
 			continue;
-		for (; seg != NULL && n < HAND_DROPS_MAX; seg = seg->next)
+		chained = true;
+		for (seg = h->drops[i]->next; seg != NULL && n < HAND_DROPS_MAX; seg = seg->next)
 			h->drops[n++] = seg;
 	}
 	__atomic_store_n(&h->n_drops, n, __ATOMIC_RELEASE);
+	return chained;
+}
+
+/*
+ * Ready for its pool, or NULL if somebody else holds it too. A packet of one segment that nobody
+ * shares is already as pools want it: not writing leaves its lines to those who read them.
+ */
+static inline struct rte_mbuf *
+reset(struct rte_mbuf *m, bool chained)
+{
+	if (__builtin_expect(!chained && rte_mbuf_refcnt_read(m) == 1 && RTE_MBUF_DIRECT(m), 1))
+		return m;
+	m->next = NULL;
+	m->nb_segs = 1;
+	return rte_pktmbuf_prefree_seg(m);
 }
 
 /*
@@ -70,24 +90,19 @@ drops_flatten(struct hand *h)
  * the magazine for a moment; then only in the magazine, which may be trimmed.
  */
 static void
-drops_free_some(struct hand *h)
+drops_free_some(struct hand *h, bool chained)
 {
 	struct rte_mbuf *batch[BURST_MAX];
 	struct rte_mempool *mp = h->drops[h->n_drops - 1]->pool;
 	uint32_t n = 0, taken = 0;
 
-	/* 'next' is in the second line, which those that moved the packet had no need of. */
-	for (uint32_t i = 1; i <= BURST_MAX && i <= h->n_drops; i++)
-		rte_prefetch0_write(&h->drops[h->n_drops - i]->next);
 	while (taken < BURST_MAX && taken < h->n_drops) {
 		struct rte_mbuf *m = h->drops[h->n_drops - 1 - taken];
 
 		if (m->pool != mp)
 			break;
 		taken++;
-		m->next = NULL;
-		m->nb_segs = 1;
-		m = rte_pktmbuf_prefree_seg(m);
+		m = reset(m, chained);
 		if (m != NULL)
 			batch[n++] = m;
 	}
@@ -103,12 +118,13 @@ void
 hand_finish(struct hand *h, uint16_t n_rx)
 {
 	if (h->n_drops > 0) {
-		drops_flatten(h);
+		bool chained = drops_flatten(h);
+
 		FAULT_POINT("hand-flattened");
 		hand_free(h);
 		FAULT_POINT("hand-free");
 		while (h->n_drops > 0)
-			drops_free_some(h);
+			drops_free_some(h, chained);
 	}
 	hand_empty(h, n_rx);
 }

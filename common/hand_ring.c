@@ -5,7 +5,6 @@
 #include <rte_cycles.h>
 #include <rte_mbuf.h>
 #include <rte_pause.h>
-#include <rte_prefetch.h>
 #include <rte_ring.h>
 
 #include "common/fault_point.h"
@@ -27,7 +26,7 @@ hand_to_slot(struct hand *h, struct rte_ring *ring, uint16_t slot, uint16_t port
 	group->n_segs = 0;
 	/* Whoever had the mbuf last wrote there on another core. */
 	for (uint16_t i = 0; i < n; i++)
-		rte_prefetch0_write(pkt_meta(h->rx[i]));
+		pkt_prefetch_write(pkt_meta(h->rx[i]));
 	for (uint16_t i = 0; i < n; i++) {
 		struct pkt_meta *meta = pkt_meta(h->rx[i]);
 

@@ -44,6 +44,21 @@ struct pkt_meta {
 };
 _Static_assert(sizeof(struct pkt_meta) == 64, "pkt_meta: the mbuf's private area");
 
+/*
+ * Asks for a line that another core may have, in order to write it soon. The compiler's own asks
+ * only for reading unless told of the CPU, and then the line is asked for a second time; processors
+ * that do not know this instruction do nothing.
+ */
+static inline void
+pkt_prefetch_write(const void *p)
+{
+#ifdef __x86_64__
+	__asm__ volatile("prefetchw %0" : : "m"(*(const char *)p));
+#else
+	__builtin_prefetch(p, 1);
+#endif
+}
+
 static inline struct pkt_meta *
 pkt_meta(struct rte_mbuf *m)
 {

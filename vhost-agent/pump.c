@@ -34,7 +34,6 @@
 
 #include <rte_cycles.h>
 #include <rte_mbuf.h>
-#include <rte_prefetch.h>
 #include <rte_vhost.h>
 
 #include "common/conf.h"
@@ -263,8 +262,9 @@ lead_to(struct pump *pu, const struct guest_list *l, uint32_t port, uint32_t slo
 }
 
 /*
- * rx[0..n) into groups. What the worker wrote comes from its core's cache, so all of a burst is
- * asked for before the first is looked at. Returns whether there are packets of several segments.
+ * rx[0..n) into groups. What the worker wrote or read is in its core's cache, so all of a burst is
+ * asked for before the first is looked at; and for writing, as these mbufs are the next ones to be
+ * taken from the magazine. Returns whether there are packets of several segments.
  */
 static bool
 sort_burst(struct pump *pu, const struct guest_list *l, uint32_t slot, uint32_t n)
@@ -274,15 +274,15 @@ sort_burst(struct pump *pu, const struct guest_list *l, uint32_t slot, uint32_t 
 	uint32_t segs = 0;
 
 	for (uint32_t i = 0; i < n; i++) {
-		rte_prefetch0(pkt_meta(rx[i]));
-		rte_prefetch0(rx[i]);
+		pkt_prefetch_write(pkt_meta(rx[i]));
+		pkt_prefetch_write(rx[i]);
 	}
 	for (uint32_t i = 0; i < n; i++) {
 		struct rte_mbuf *m = rx[i];
 		const struct pkt_meta *meta = pkt_meta(m);
 		uint32_t port = meta->next == PKT_NEXT_TX ? meta->out_port : UINT32_MAX - 1;
 
-		rte_prefetch0(rte_pktmbuf_mtod(m, void *));
+		pkt_prefetch_write(rte_pktmbuf_mtod(m, void *));
 		segs |= m->nb_segs;
 		if (port != to.port)
 			to = lead_to(pu, l, port, slot);

@@ -553,6 +553,7 @@ CASES = {
     "flow-new": OursNewFlows,
     "vhost-64": guests.measure,
     "vhost-imix": guests.measure,
+    "vhost-testpmd": guests.measure,
 }
 REFERENCE = "testpmd:io"
 

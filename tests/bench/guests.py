@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """
-The cases of guests: two of our own (tests/lib/vhost_load.c), a vhost agent on core 0 and a worker on
-core 1. What is measured is the agent's cycles for a packet, which it moves twice, and the worker's.
+The cases of guests: two of our own (tests/lib/vhost_load.c) or two virtio-user ports of testpmd, a
+vhost agent on core 0 and a worker on core 1. What is measured is the agent's cycles for a packet, which it moves twice, and the worker's.
 
 Other than NICs, guests share the machine's cores with what is measured: whoever finds nothing to do
 sleeps a little (poll = adaptive), or three threads on two cores would measure the scheduler. Agent and
@@ -58,20 +58,28 @@ class Guests:
             r.vrctl(f"bridge add vrf=1 mac={mac(g)} nexthop={g}")
         self.agent = r.start("vr-vhost", "--agent", "0", "--core", str(AGENT_CORE))
         until(lambda: vhost_lab.is_ready(r, self.agent.pid), 10, "the agent is ready")
+        self.guests_start(sockets)
+        until(self.are_there, 10, "both guests are served")
+        self.load.stdin.write("\n")
+        self.load.stdin.flush()
+
+    def load_start(self, *options):
         self.load = self.lab.popen(
-            [r.program("vhost-load"), "--config", r.config, "--from", sockets[0], "--to", sockets[1],
-             "--imix", str(int(self.imix))],
+            [self.router.program("vhost-load"), "--config", self.router.config, *options],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         )  # fmt: skip
 
-        until(self.are_there, 10, "both guests are served")
-        self.load.stdin.write("\n")
+    def guests_start(self, sockets):
+        self.load_start("--from", sockets[0], "--to", sockets[1], "--imix", str(int(self.imix)))
+
+    def is_moving(self):
+        return self.read()[2]["received"] > 0
 
     def are_there(self):
         if self.load.poll() is not None:
             raise LabError(f"vhost-load: {self.load.stdout.read().strip()}")
         states = [v.get("state", {}).get("guest", {}) for v in self.router.ask("vif list")]
-        return all(g.get("connected") for g in states)
+        return all(g.get("connected") and int(g.get("rx_queues", 0)) > 0 for g in states)
 
     def read(self):
         """Counters, and both threads' CPU time."""
@@ -101,11 +109,92 @@ class Guests:
         shutil.rmtree(self.lab.dir)
 
 
+class TestpmdGuests(Guests):
+    """
+    Two ports of a testpmd that sends what it received by one from the other, so that the same frames
+    go round and round. It never sleeps, so it gets a core only when agent and worker leave one.
+    """
+
+    FIRST = 12  # bursts of 32, in each direction
+
+    def guests_start(self, sockets):
+        program = shutil.which("dpdk-testpmd")
+        if program is None:
+            raise LabError("dpdk-testpmd is not installed: apt-get install dpdk")
+        self.log = os.path.join(self.lab.dir, "testpmd")
+        eal = ["--lcores", "0@(0,1),1@(0,1)", "--in-memory", "--single-file-segments", "--no-pci"]
+        eal += ["--no-telemetry", "-m", "128", "--file-prefix", self.lab.mark]
+        for g, path in enumerate(sockets, 1):
+            eal += ["--vdev", f"net_virtio_user{g},path={path},server=1,queue_size=1024,mrg_rxbuf=1,mac={mac(g)}"]
+        own = ["-i", "--forward-mode=io", "--nb-cores=1", "--burst=32", "--txd=1024", "--rxd=1024"]
+        # What a port sends first is for the other one, and so is all it sends later.
+        own += ["--no-flush-rx", "--total-num-mbufs=8192", "--txpkts=60"]
+        own += [f"--eth-peer=0,{mac(2)}", f"--eth-peer=1,{mac(1)}"]
+        self.testpmd = self.lab.popen(
+            [program, *eal, "--", *own], log=self.log, stdin=subprocess.PIPE, text=True,
+            preexec_fn=lambda: os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0)),
+        )  # fmt: skip
+        self.load_start("--watch", "1")
+        self.began = False
+
+    def say(self, text):
+        self.testpmd.stdin.write(text + "\n")
+        self.testpmd.stdin.flush()
+
+    def are_there(self):
+        if self.testpmd.poll() is not None:
+            raise LabError(f"testpmd: {text_of(self.log)[-600:]}")
+        return super().are_there()
+
+    def read(self):
+        """All packets that the slot had have been received, for what gets lost fails the case."""
+        when, cpu, figures = super().read()
+        figures["received"] = figures["slot"]["packets"]
+        return when, cpu, figures
+
+    def is_moving(self):
+        if not self.began:
+            self.say(f"start tx_first {self.FIRST}")
+            self.began = True
+        return super().is_moving()
+
+    def end(self):
+        self.say("stop")
+        self.load.communicate(timeout=30)
+
+        def at_rest():
+            before = self.router.counters()
+            time.sleep(0.1)
+            return before == self.router.counters()
+
+        until(at_rest, 10, "nothing moves")
+        vhost_lab.sound(self.router, "afterwards")
+        counted = self.router.counters()
+        for a, b in ((1, 2), (2, 1)):
+            came, went = counted.get((a, "rx_packets"), 0), counted.get((b, "tx_packets"), 0)
+            if came != went or came == 0:
+                raise LabError(f"vif {a} has rx_packets={came}, and vif {b} tx_packets={went}")
+        for drop in self.router.ask("drops"):
+            if int(drop.get("packets", 0)) > 0:
+                raise LabError(f"{drop['packets']} packets were dropped: {drop['reason']}")
+
+    def stop(self):
+        if getattr(self, "testpmd", None) is not None and self.testpmd.poll() is None:
+            self.testpmd.stdin.close()
+            self.testpmd.stdin = None
+            try:
+                self.testpmd.wait(timeout=10)
+            except subprocess.TimeoutExpired:
+                pass
+        shutil.rmtree(f"/run/dpdk/{self.lab.mark}", ignore_errors=True)
+        super().stop()
+
+
 def measure(bench, name):
-    case = Guests(imix=name.endswith("imix"))
+    case = TestpmdGuests() if name.endswith("testpmd") else Guests(imix=name.endswith("imix"))
     try:
         case.start()
-        until(lambda: case.read()[2]["received"] > 0, 10, "a packet arrives")
+        until(case.is_moving, 10, "a packet arrives")
         time.sleep(WARM_UP)
         begin = case.read()
         time.sleep(bench.duration)

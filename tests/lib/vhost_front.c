@@ -48,6 +48,8 @@ enum {
 	PROTOCOL_F_MQ = 0,        /* bits of the protocol features */
 	PROTOCOL_F_NET_MTU = 4,
 	BUFFER_SIZE = 2048,
+	/* An odd number of lines: beginnings would share a few sets of every cache else. */
+	BUFFER_STRIDE = BUFFER_SIZE + 64,
 	PAGE = 4096,
 	HUGE_PAGE = 2 << 20,
 	REPLY_MS = 5000,
@@ -89,7 +91,7 @@ enum { MESSAGE_HEADER = 12 };
 
 struct queue {
 	struct vring ring;
-	uint8_t *buffers;   /* [ring.num] of BUFFER_SIZE */
+	uint8_t *buffers;   /* [ring.num] of BUFFER_STRIDE */
 	uint16_t last_used; /* used entries we have seen */
 	uint16_t n_free;    /* sending: descriptors that are not the agent's */
 	uint16_t used_seen; /* used->idx, as far as it was looked at */
@@ -168,7 +170,7 @@ queue_init(struct vhost_front *f, uint32_t i, uint8_t *rings, uint8_t *buffers)
 		return -ENOMEM;
 	for (uint32_t d = 0; d < q->ring.num; d++) {
 		q->ring.desc[d] =
-		    (struct vring_desc){.addr = guest_address(f, buffers + d * BUFFER_SIZE),
+		    (struct vring_desc){.addr = guest_address(f, buffers + d * BUFFER_STRIDE),
 					.len = BUFFER_SIZE,
 					.flags = receives ? VRING_DESC_F_WRITE : 0};
 		if (receives)
@@ -183,7 +185,7 @@ static int
 memory_init(struct vhost_front *f)
 {
 	size_t rings = pages(vring_size(f->config.ring_size, 64), PAGE);
-	size_t buffers = (size_t)f->config.ring_size * BUFFER_SIZE;
+	size_t buffers = (size_t)f->config.ring_size * BUFFER_STRIDE;
 
 	f->size = pages(f->n_queues * (rings + buffers), f->config.huge ? HUGE_PAGE : PAGE);
 	f->memfd = memfd_create("guest", MFD_CLOEXEC | (f->config.huge ? MFD_HUGETLB : 0));
@@ -602,7 +604,7 @@ fill(struct queue *q, uint16_t id, size_t at, const void *bytes, size_t len)
 {
 	size_t n = len < BUFFER_SIZE - at ? len : BUFFER_SIZE - at;
 
-	memcpy(q->buffers + (size_t)id * BUFFER_SIZE + at, bytes, n);
+	memcpy(q->buffers + (size_t)id * BUFFER_STRIDE + at, bytes, n);
 	q->ring.desc[id].len = (uint32_t)(at + n);
 	q->ring.desc[id].flags = 0;
 	return n;
@@ -626,7 +628,7 @@ vhost_front_send(struct vhost_front *f, uint32_t pair, const void *frame, size_t
 	if (header != NULL)
 		h.hdr = *header;
 	first = id = q->free[--q->n_free];
-	memcpy(q->buffers + (size_t)id * BUFFER_SIZE, &h, sizeof(h));
+	memcpy(q->buffers + (size_t)id * BUFFER_STRIDE, &h, sizeof(h));
 	for (sent = fill(q, id, sizeof(h), frame, len); sent < len;) {
 		uint16_t next = q->free[--q->n_free];
 
@@ -652,7 +654,7 @@ vhost_front_receive(struct vhost_front *f, uint32_t pair, void *frame, size_t si
 		return 0;
 	for (uint32_t i = 0; i < buffers && !is_used_up(q); i++, skip = 0) {
 		struct vring_used_elem e = used_next(q);
-		const uint8_t *buffer = q->buffers + (size_t)e.id * BUFFER_SIZE;
+		const uint8_t *buffer = q->buffers + (size_t)e.id * BUFFER_STRIDE;
 		size_t n = e.len > BUFFER_SIZE ? BUFFER_SIZE : e.len;
 
 		if (i == 0) {
@@ -713,7 +715,7 @@ vhost_front_place(struct vhost_front *f, uint32_t pair, size_t len)
 		id = (uint16_t)used_next(q).id;
 	else
 		return NULL;
-	buffer = q->buffers + (size_t)id * BUFFER_SIZE;
+	buffer = q->buffers + (size_t)id * BUFFER_STRIDE;
 	memset(buffer, 0, NET_HEADER);
 	q->ring.desc[id].len = (uint32_t)(NET_HEADER + len);
 	hold(q, id);
@@ -737,7 +739,7 @@ vhost_front_peek(struct vhost_front *f, uint32_t pair, size_t *len)
 	e = used_next(q);
 	hold(q, (uint16_t)e.id);
 	*len = e.len > NET_HEADER && e.len <= BUFFER_SIZE ? e.len - NET_HEADER : 0;
-	return q->buffers + (size_t)e.id * BUFFER_SIZE + NET_HEADER;
+	return q->buffers + (size_t)e.id * BUFFER_STRIDE + NET_HEADER;
 }
 
 void

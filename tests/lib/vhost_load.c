@@ -5,6 +5,9 @@
  * to be dropped. For benchmarks: reads what agent and slot have counted from the router's region.
  *
  *   vhost-load --config FILE --from PATH --to PATH [--imix 1]
+ *   vhost-load --config FILE --watch 1
+ *
+ * To watch is to read those counters only, while others send.
  *
  * The guests listen at PATHs, and have the MACs 02:00:00:00:00:01 and :02. A first line on standard
  * input says that the agent serves both; each further one is answered by a line of JSON; when it
@@ -161,9 +164,10 @@ load_main(void *arg)
 	/* When it wakes up, nobody loses the core in the middle of a burst that is measured. */
 	sched_setscheduler(0, SCHED_BATCH, &(struct sched_param){.sched_priority = 0});
 	while (!__atomic_load_n(&l->stop, __ATOMIC_RELAXED)) {
-		uint64_t n = receive_some(l);
+		uint64_t n = 0;
 
-		n += send_some(l);
+		if (l->from != NULL)
+			n = receive_some(l) + send_some(l);
 		if (rte_rdtsc() - sampled > SAMPLE_CYCLES) {
 			sample_take(&l->agent);
 			sample_take(&l->slot);
@@ -255,11 +259,13 @@ main(int argc, char **argv)
 	    {.name = "from", .help = "socket of the guest that sends", .metavar = "PATH"},
 	    {.name = "to", .help = "socket of the guest that receives", .metavar = "PATH"},
 	    {.name = "imix", .help = "1: lengths of IMIX", .metavar = "0|1"},
+	    {.name = "watch", .help = "1: sends nothing", .metavar = "0|1"},
 	    {.name = NULL}};
 	struct fault f = {.code = 0};
 	struct region region;
 	char path[2 * CONF_TEXT + sizeof("/.region")], line[64];
 	pthread_t thread;
+	bool watch;
 
 	signal(SIGPIPE, SIG_IGN);
 	if (conf_load(&conf, argc, argv, "Sends from guest to guest.", extra, &f) < 0)
@@ -270,9 +276,10 @@ main(int argc, char **argv)
 		l.n_lengths = IMIX_CYCLE;
 	}
 	frame_init(&l);
-	if (extra[0].value == NULL || extra[1].value == NULL)
+	watch = extra[3].value != NULL && extra[3].value[0] == '1';
+	if (!watch && (extra[0].value == NULL || extra[1].value == NULL))
 		fault_set(&f, EINVAL, "needs --from and --to");
-	else if (region_attach(&region, path, conf.region_address, &f) < 0)
+	else if (region_attach(&region, path, conf.region_address, &f) < 0 || watch)
 		;
 	else if (guest_start(extra[0].value, &l.from) < 0 || guest_start(extra[1].value, &l.to) < 0)
 		fault_set(&f, EIO, "cannot make the guests' sockets");
@@ -293,7 +300,7 @@ main(int argc, char **argv)
 	__atomic_store_n(&l.stop, true, __ATOMIC_RELAXED);
 	pthread_join(thread, NULL);
 	figures_print(&l);
-	vhost_front_destroy(l.from);
+	vhost_front_destroy(l.from); /* NULL is fine */
 	vhost_front_destroy(l.to);
 	return EXIT_SUCCESS;
 
