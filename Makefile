@@ -332,13 +332,13 @@ golden: $(O)/tests/command_test $(O)/tests/help_test ## write anew what vrctl is
 	GOLDEN=write $(O)/tests/help_test
 
 # Runs a script of the tests if it is there, with the build's folder in $$VR_BUILD.
-run = $(if $(wildcard $(1)),VR_BUILD=$(abspath $(O)) $(1),@echo "$@: no $(1) yet")
+run = $(if $(wildcard $(1)),VR_BUILD=$(abspath $(O)) $(1) $(if $(2),'$(2)'),@echo "$@: no $(1) yet")
 
 check-packet: all ## send packets through a worker and compare what comes out
 	$(call run,tests/packet/run.sh)
 
-check-system: all ## run real processes and kill them (root, hugepages)
-	$(call run,tests/system/run.sh)
+check-system: all ## run real processes and kill them (root, hugepages); T=PATTERN chooses
+	$(call run,tests/system/run.sh,$(T))
 
 # The objects installed are the objects measured. A static program loads no
 # plug-in, so drivers made for measuring (tests/bench/*.c) are linked into
