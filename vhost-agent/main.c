@@ -21,6 +21,7 @@
 #include "common/process_client.h"
 #include "common/program.h"
 #include "vhost-agent/blame.h"
+#include "vhost-agent/guest_call.h"
 #include "vhost-agent/guests.h"
 #include "vhost-agent/pump.h"
 
@@ -173,6 +174,7 @@ run(struct agent *a, char **argv, struct fault *f)
 	/* A hostile guest must not fill logs: what it does wrong is counted and said by ourselves.
 	 */
 	rte_log_set_level_pattern("lib.vhost.*", RTE_LOG_CRIT);
+	guest_call_init();
 	blame_init((uint32_t)a->conf.guest_deaths, pump_event_fd(a->pump));
 	a->guests = guests_create(process_client_region(a->client), a->number, &a->conf, a->pump);
 	if (a->guests == NULL)

@@ -96,8 +96,6 @@ int __real___poll_chk(struct pollfd *fds, nfds_t n, int timeout, size_t size);
 int __wrap___poll_chk(struct pollfd *fds, nfds_t n, int timeout, size_t size);
 int __real_connect(int sock, const struct sockaddr *a, socklen_t len);
 int __wrap_connect(int sock, const struct sockaddr *a, socklen_t len);
-int __real_eventfd_write(int fd, uint64_t value);
-int __wrap_eventfd_write(int fd, uint64_t value);
 
 /* --- descriptors ------------------------------------------------------------------------------ */
 
@@ -409,14 +407,4 @@ __wrap___poll_chk(struct pollfd *fds, nfds_t n, int timeout, size_t size)
 {
 	blame_message_end();
 	return __real___poll_chk(fds, n, timeout > LISTENER_MS ? LISTENER_MS : timeout, size);
-}
-
-int
-__wrap_eventfd_write(int fd, uint64_t value)
-{
-	struct guest *g = blame_guest();
-
-	if (g != NULL)
-		__atomic_fetch_add(&g->note->calls, 1, __ATOMIC_RELAXED);
-	return __real_eventfd_write(fd, value);
 }
