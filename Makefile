@@ -131,7 +131,7 @@ CLIENT_LIBS := $(if $(SRCS_client),$(O)/lib/libvrouter.a $(O)/lib/libvrouter.so)
 # rte_vhost's way to messages and memory of guests leads through us.
 ifneq ($(wildcard vhost-agent/vet.c),)
 comma := ,
-WRAPS_vhost-agent := $(addprefix -Wl$(comma)--wrap=,recvmsg sendmsg __poll_chk connect eventfd_write mmap64 munmap)
+WRAPS_vhost-agent := $(addprefix -Wl$(comma)--wrap=,recvmsg sendmsg __poll_chk connect eventfd_write sleep mmap64 munmap)
 endif
 
 # Which devices other processes hear of is the primary's own affair.

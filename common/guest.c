@@ -8,9 +8,9 @@
 
 static const struct {
 	const char *name, *text;
-	bool deadly;
+	bool grave;
 } offences[] = {
-#define GUEST_OFFENCE(NAME, name, text, deadly) {name, text, deadly},
+#define GUEST_OFFENCE(NAME, name, text, grave) {name, text, grave},
 #include "common/guest_offences.def"
 #undef GUEST_OFFENCE
 };
@@ -49,14 +49,14 @@ guest_offence_text(uint32_t offence)
 }
 
 uint64_t
-guest_blame(struct guest_note *g, enum guest_offence offence, uint32_t deaths_max, uint64_t now_ms)
+guest_blame(struct guest_note *g, enum guest_offence offence, uint32_t grave_max, uint64_t now_ms)
 {
 	uint64_t time_ms = GUEST_QUARANTINE_MS, served_ms;
 
 	g->offences[offence]++;
 	g->last_offence = offence;
 	g->last_ms = now_ms;
-	if (!offences[offence].deadly)
+	if (!offences[offence].grave)
 		return 0;
 	served_ms =
 	    g->quarantine_until_ms > g->last_death_ms ? g->quarantine_until_ms : g->last_death_ms;
@@ -64,10 +64,9 @@ guest_blame(struct guest_note *g, enum guest_offence offence, uint32_t deaths_ma
 		g->deaths_in_row = 0;
 	g->last_death_ms = now_ms;
 	g->deaths_in_row++;
-	if (g->deaths_in_row < deaths_max)
+	if (g->deaths_in_row < grave_max)
 		return 0;
-	for (uint32_t i = deaths_max; i < g->deaths_in_row && time_ms < GUEST_QUARANTINE_MAX_MS;
-	     i++)
+	for (uint32_t i = grave_max; i < g->deaths_in_row && time_ms < GUEST_QUARANTINE_MAX_MS; i++)
 		time_ms *= 2;
 	if (time_ms > GUEST_QUARANTINE_MAX_MS)
 		time_ms = GUEST_QUARANTINE_MAX_MS;

@@ -20,7 +20,7 @@
 #include "common/limits.h"
 
 enum guest_offence {
-#define GUEST_OFFENCE(NAME, name, text, deadly) GUEST_##NAME,
+#define GUEST_OFFENCE(NAME, name, text, grave) GUEST_##NAME,
 #include "common/guest_offences.def"
 #undef GUEST_OFFENCE
 	GUEST_OFFENCES
@@ -50,7 +50,7 @@ struct guest_note {
 
 	/* who blames */
 	uint32_t offences[GUEST_OFFENCES_MAX] __attribute__((aligned(64)));
-	uint32_t deaths_in_row; /* of agents, without a peaceful time between */
+	uint32_t deaths_in_row; /* or other grave ones, without a peaceful time between */
 	uint32_t last_offence;  /* enum guest_offence */
 	uint64_t last_ms;       /* when, monotonic; 0: never */
 	uint64_t last_death_ms;
@@ -77,13 +77,13 @@ const char *guest_offence_name(uint32_t offence);
 const char *guest_offence_text(uint32_t offence);
 
 /*
- * Notes an offence. From the deaths_max-th deadly one in a row on (each within GUEST_PEACE_MS of
- * the one before) the guest is not to be served for a time: a second, then twice as long with each,
- * up to GUEST_QUARANTINE_MAX_MS. A peaceful time begins when it is served again. Returns that time,
- * or 0. Async-signal-safe.
+ * Notes an offence. From the grave_max-th grave one in a row on (each within GUEST_PEACE_MS of the
+ * one before) the guest is not to be served for a time: a second, then twice as long with each, up
+ * to GUEST_QUARANTINE_MAX_MS. A peaceful time begins when it is served again. Returns that time, or
+ * 0. Async-signal-safe.
  */
 enum { GUEST_PEACE_MS = 60000, GUEST_QUARANTINE_MS = 1000, GUEST_QUARANTINE_MAX_MS = 3600000 };
-uint64_t guest_blame(struct guest_note *g, enum guest_offence offence, uint32_t deaths_max,
+uint64_t guest_blame(struct guest_note *g, enum guest_offence offence, uint32_t grave_max,
 		     uint64_t now_ms);
 /* How long the guest is not to be served yet, ms; 0: it may be. */
 uint64_t guest_quarantined_ms(const struct guest_note *g, uint64_t now_ms);

@@ -20,12 +20,24 @@ enum { HOLDER_DIRECT = 0xfffe };
 static uint32_t hands_of_new_pools = HANDS_MAX;
 static __thread uint16_t thread_hand = HAND_NONE;
 static __thread const uint64_t *thread_epoch;
+static __thread uint64_t thread_budget = UINT64_MAX;
+static __thread bool thread_overspent;
 
 void
 pool_thread_hand(uint16_t hand, const uint64_t *epoch)
 {
 	thread_hand = hand;
 	thread_epoch = epoch;
+}
+
+bool
+pool_thread_budget(uint64_t n)
+{
+	bool overspent = thread_overspent;
+
+	thread_budget = n;
+	thread_overspent = false;
+	return overspent;
 }
 
 void
@@ -377,6 +389,11 @@ ops_get(struct rte_mempool *mp, void **out, unsigned int n)
 {
 	struct pool *p = mp->pool_data;
 
+	if (__builtin_expect(n > thread_budget, 0)) {
+		thread_overspent = true;
+		return -ENOBUFS;
+	}
+	thread_budget -= n;
 	if (__builtin_expect(thread_hand != HAND_NONE, 1))
 		return magazine_get(p, thread_hand, out, n);
 	return direct_get(p, out, n);

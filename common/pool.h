@@ -127,6 +127,13 @@ struct pool *pool_of(const struct rte_mempool *mp);
  */
 void pool_thread_hand(uint16_t hand, const uint64_t *epoch);
 
+/*
+ * The calling thread gets at most 'n' objects from here on; beyond that, gets fail as if the pool
+ * were dry. For code that allocates as much as somebody else says; UINT64_MAX, as at first: no
+ * limit. Returns whether a get failed because of the limit that was set before.
+ */
+bool pool_thread_budget(uint64_t n);
+
 /* How many hands pools created from now on serve. Primary, before it creates one. */
 void pool_hands_set(uint32_t n_hands);
 

@@ -107,6 +107,25 @@ surplus_goes_back_to_the_bitmap(void **state)
 }
 
 static void
+a_thread_gets_no_more_than_its_budget(void **state)
+{
+	void *objs[32];
+
+	(void)state;
+	assert_false(pool_thread_budget(20));
+	assert_int_equal(rte_mempool_get_bulk(mp, objs, 16), 0);
+	assert_int_equal(rte_mempool_get_bulk(mp, &objs[16], 5), -ENOBUFS);
+	assert_int_equal(rte_mempool_get_bulk(mp, &objs[16], 4), 0);
+	assert_int_equal(rte_mempool_get(mp, &objs[20]), -ENOBUFS);
+	rte_mempool_put_bulk(mp, objs, 20);
+	assert_int_equal(bits_free(), TEST_MBUFS);
+	assert_true(pool_thread_budget(UINT64_MAX));
+	assert_int_equal(rte_mempool_get_bulk(mp, objs, 32), 0);
+	rte_mempool_put_bulk(mp, objs, 32);
+	assert_false(pool_thread_budget(UINT64_MAX));
+}
+
+static void
 a_dry_pool_refuses_and_counts(void **state)
 {
 	static void *objs[TEST_MBUFS];
@@ -183,6 +202,7 @@ main(void)
 	    cmocka_unit_test(what_a_hand_gets_and_puts_stays_in_its_magazine),
 	    cmocka_unit_test(a_word_held_by_another_hand_is_passed_over),
 	    cmocka_unit_test(surplus_goes_back_to_the_bitmap),
+	    cmocka_unit_test(a_thread_gets_no_more_than_its_budget),
 	    cmocka_unit_test(a_dry_pool_refuses_and_counts),
 	    cmocka_unit_test(an_object_freed_twice_is_counted_and_stays_free_once),
 	    cmocka_unit_test(what_was_popped_can_be_read_after_a_claim_pushed_over_it),

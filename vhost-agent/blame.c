@@ -11,6 +11,7 @@
  */
 #include "vhost-agent/blame.h"
 
+#include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -26,7 +27,9 @@
 
 enum {
 	MAPPINGS_MAX = 8192,
-	MESSAGE_HUNG_MS = 5000, /* messages take microseconds; other threads may have our CPU */
+	/* Messages take microseconds; other threads may have our CPU. */
+	MESSAGE_INTERRUPT_MS = 1000,
+	MESSAGE_HUNG_MS = 5000,
 };
 
 struct mapping {
@@ -41,6 +44,7 @@ static uint32_t deaths_limit;
 static int woken = -1;
 static uint64_t message_since_tsc; /* atomic; 0: no message is being heard */
 static struct guest *message_guest;
+static pthread_t message_thread;
 __thread struct guest *blame_busy_with;
 
 /* --- offences --------------------------------------------------------------------------------- */
@@ -53,6 +57,13 @@ blame_note(struct guest *g, enum guest_offence offence, const char *what)
 	if (g->note->offences[offence] <= 8 || g->note->offences[offence] % 1000 == 0)
 		log_warning("guest of port %u (%s) %s: %s (%u times)", g->port, g->entry->name,
 			    guest_offence_text(offence), what, g->note->offences[offence]);
+}
+
+void
+blame_close(struct guest *g, enum guest_offence offence)
+{
+	__atomic_store_n(&g->close_for, (uint32_t)offence + 1, __ATOMIC_RELEASE);
+	(void)!write(woken, &(uint64_t){1}, sizeof(uint64_t));
 }
 
 static void
@@ -148,8 +159,7 @@ memory_replace(const void *address)
 				       MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1,
 				       0) == MAP_FAILED)
 		return false;
-	__atomic_store_n(&m->guest->torn, true, __ATOMIC_RELEASE);
-	(void)!write(woken, &(uint64_t){1}, sizeof(uint64_t));
+	blame_close(m->guest, GUEST_MEMORY);
 	return true;
 }
 
@@ -171,12 +181,21 @@ on_fatal(int number, siginfo_t *info, void *context)
 		raise(number);
 }
 
+/* That it comes is enough: what waits in a system call is told so (EINTR). */
+static void
+on_interrupt(int number)
+{
+	(void)number;
+}
+
 void
 blame_init(uint32_t deaths_max, int event)
 {
 	static const int fatal[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT};
 	struct sigaction a = {.sa_sigaction = on_fatal, .sa_flags = SA_SIGINFO | SA_NODEFER};
+	struct sigaction interrupt = {.sa_handler = on_interrupt};
 
+	sigaction(SIGURG, &interrupt, NULL);
 	deaths_limit = deaths_max;
 	woken = event;
 	for (size_t i = 0; i < sizeof(fatal) / sizeof(fatal[0]); i++)
@@ -190,6 +209,7 @@ blame_message_begin(struct guest *g)
 {
 	blame_begin(g);
 	message_guest = g;
+	message_thread = pthread_self();
 	__atomic_store_n(&message_since_tsc, rte_rdtsc(), __ATOMIC_RELEASE);
 }
 
@@ -202,14 +222,19 @@ blame_message_end(void)
 	blame_end();
 }
 
+/* Again and again, since it may not be waiting yet; it does nothing but end a wait. */
 void
 blame_message_check(uint64_t now_tsc)
 {
 	uint64_t since = __atomic_load_n(&message_since_tsc, __ATOMIC_ACQUIRE);
+	uint64_t ms = rte_get_tsc_hz() / 1000;
 
-	if (since == 0 || now_tsc < since ||
-	    now_tsc - since < rte_get_tsc_hz() / 1000 * MESSAGE_HUNG_MS)
+	if (since == 0 || now_tsc < since || now_tsc - since < ms * MESSAGE_INTERRUPT_MS)
 		return;
+	if (now_tsc - since < ms * MESSAGE_HUNG_MS) {
+		pthread_kill(message_thread, SIGURG);
+		return;
+	}
 	die_of(message_guest, GUEST_HANG, SIGKILL);
 	raise(SIGKILL);
 }

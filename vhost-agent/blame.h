@@ -40,10 +40,14 @@ blame_end(void)
 
 /* What a guest did that its agent survived: noted and logged. */
 void blame_note(struct guest *g, enum guest_offence offence, const char *what);
+/* The same on a thread that must not log: the main thread does it, and closes the connection. */
+void blame_close(struct guest *g, enum guest_offence offence);
 
 /*
  * The thread that hears guests' messages: begun with one, done with it. The pump asks now and then
- * whether it still gets on; if it hangs in one guest's message, the agent ends itself.
+ * whether it still gets on. If it does not, it is interrupted, which ends whatever it waits for
+ * (closing a guest's descriptor can take hours: SO_LINGER); if that does not help, the agent ends
+ * itself.
  */
 void blame_message_begin(struct guest *g);
 void blame_message_end(void);

@@ -13,6 +13,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+#include <unistd.h>
 
 #include <linux/virtio_config.h>
 #include <linux/virtio_net.h>
@@ -30,7 +32,8 @@
 
 enum {
 	RETRY_MS = 1000,
-	TORN_RETRY_MS = 20,
+	CLOSED_RETRY_MS = 20,
+	CONNECT_RETRY_US = 20000,
 	QUEUE_BITS = 32,
 	DEVICES_MAX = 1024, /* as many as rte_vhost has */
 };
@@ -118,7 +121,6 @@ on_connection(int vid)
 	if (d == NULL || g == NULL)
 		return -1;
 	*d = (struct device){.vid = vid};
-	g->vet.sock = 0;
 	memset(g->note->ring_size, 0, sizeof(g->note->ring_size));
 	return 0;
 }
@@ -192,6 +194,31 @@ on_vring_state(int vid, uint16_t queue, int enable)
 		g->note->rx_pairs = __atomic_load_n(&d->rx_ready, __ATOMIC_ACQUIRE);
 		g->note->tx_pairs = __atomic_load_n(&d->tx_ready, __ATOMIC_ACQUIRE);
 	}
+	return 0;
+}
+
+unsigned int __real_sleep(unsigned int seconds);
+unsigned int __wrap_sleep(unsigned int seconds);
+
+/*
+ * rte_vhost's thread that tries guests which listen, but were not there yet, tries all of them and
+ * then sleeps for a second: too long for guests that wait. It sleeps for as long as makes it take
+ * a hundredth of a core.
+ */
+unsigned int
+__wrap_sleep(unsigned int seconds)
+{
+	static __thread uint64_t used_us;
+	uint64_t now_us, wait_us;
+	struct timespec t;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	now_us = (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+	wait_us = (now_us - used_us) * 100;
+	used_us = now_us;
+	if (wait_us >= seconds * UINT64_C(1000000))
+		return __real_sleep(seconds);
+	usleep(wait_us < CONNECT_RETRY_US ? CONNECT_RETRY_US : (useconds_t)wait_us);
 	return 0;
 }
 
@@ -406,15 +433,17 @@ guests_destroy(struct guests *gs)
 	free(gs);
 }
 
-/* It lied about its memory: it has to connect again. */
+/* It did what a guest must not: it has to connect again, if it may. */
 static bool
-torn_close(struct guests *gs, struct guest *g)
+offender_close(struct guests *gs, struct guest *g)
 {
-	if (!__atomic_exchange_n(&g->torn, false, __ATOMIC_ACQ_REL))
+	uint32_t why = __atomic_exchange_n(&g->close_for, 0, __ATOMIC_ACQ_REL);
+
+	if (why == 0)
 		return false;
-	blame_note(g, GUEST_MEMORY, "its connection is closed");
+	blame_note(g, why - 1, "its connection is closed");
 	guest_close(gs, g);
-	g->retry_ms = guest_now_ms() + TORN_RETRY_MS;
+	g->retry_ms = guest_now_ms() + CLOSED_RETRY_MS;
 	return true;
 }
 
@@ -431,7 +460,7 @@ guests_update(struct guests *gs)
 			guest_remove(gs, i);
 			g = NULL;
 		}
-		changed |= g != NULL && torn_close(gs, g);
+		changed |= g != NULL && offender_close(gs, g);
 		if (g != NULL || !is_ours(gs, p))
 			continue;
 		g = guest_make(gs, i);

@@ -48,9 +48,9 @@ struct guest {
 	/* the thread that hears messages */
 	struct vet vet;
 
-	/* whichever thread found out that its memory is not what it was; the main thread takes it
-	   back */
-	bool torn;
+	/* whichever thread found out: why its connection is to be closed, enum guest_offence + 1;
+	   the main thread takes it back */
+	uint32_t close_for;
 
 	/* rte_vhost's threads; atomic, NULL: not there. Whoever takes it away waits (pump_sync). */
 	struct device *device;

@@ -61,6 +61,8 @@ enum {
 	LIST_POLL_US = 10,
 	EXPECT_MS = 100,           /* at most, for guests of our predecessor */
 	LOOPS_BEFORE_CHECK = 1024, /* a power of two */
+	FRAME_MAX = 65535 + 14,    /* what segmentation of a guest's frames begins with */
+	REFUSED_US = 500,          /* of CPU time, to find out that a guest takes nothing */
 };
 
 struct pump {
@@ -73,8 +75,10 @@ struct pump {
 	bool adaptive;
 	uint32_t hand_id;
 	uint32_t burst_max;
+	uint32_t segments_max; /* of a burst from a guest */
 	int event;
 	uint64_t begin_tsc;     /* at the latest */
+	uint64_t refused_tsc;   /* REFUSED_US */
 	uint64_t ports_version; /* last one told to the main thread; the pump's */
 	struct handshake *hs;
 	struct slot *self; /* our entry of the agents' table */
@@ -133,8 +137,11 @@ poll_queue(struct pump *pu, struct guest *g, struct device *d, uint32_t pair)
 		return 0;
 	hand_rx(h, g->port, (uint16_t)(2 * pair + 1), PORT_HOLD_NONE);
 	FAULT_POINT("guest-rx");
+	pool_thread_budget(pu->segments_max);
 	n = rte_vhost_dequeue_burst(d->vid, (uint16_t)(2 * pair + 1), pu->mbufs, h->rx,
 				    (uint16_t)RTE_MIN(room, pu->burst_max));
+	if (__builtin_expect(pool_thread_budget(UINT64_MAX), 0))
+		blame_close(g, GUEST_FRAME);
 	FAULT_POINT("guest-received");
 	/* Behind the packets may be pointers to what was freed again: they are the magazine's. */
 	for (uint32_t i = n; i < BURST_MAX && h->rx[i] != NULL; i++)
@@ -297,7 +304,44 @@ sort_burst(struct pump *pu, const struct guest_list *l, uint32_t slot, uint32_t 
 	return segs > 1;
 }
 
+static uint64_t
+thread_cpu_us(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+}
+
+/*
+ * The guest took nothing, and to see that took long. Either we were not running meanwhile, or it
+ * offers buffers of no length in chains without end, which rte_vhost goes through in vain: 2^30 of
+ * them, if it were not for the largest ring we allow (vet.c). Tried again, with a better clock.
+ */
+static uint16_t
+enqueue_once_more(struct pump *pu, uint16_t index, struct rte_mbuf **m, uint16_t n)
+{
+	uint64_t before_us = thread_cpu_us();
+
+	n = rte_vhost_enqueue_burst(pu->to_vid[index], pu->hand->groups[index].queue, m, n);
+	if (n == 0 && thread_cpu_us() - before_us > REFUSED_US)
+		blame_close(pu->to_guest[index], GUEST_STALL);
+	return n;
+}
+
 /* rte_vhost takes some 32 at a time. */
+static uint16_t
+enqueue(struct pump *pu, uint16_t index, struct rte_mbuf **m, uint16_t n)
+{
+	uint64_t before = rte_rdtsc();
+	uint16_t sent =
+	    rte_vhost_enqueue_burst(pu->to_vid[index], pu->hand->groups[index].queue, m, n);
+
+	if (__builtin_expect(sent == 0 && rte_rdtsc() - before > pu->refused_tsc, 0))
+		return enqueue_once_more(pu, index, m, n);
+	return sent;
+}
+
 static void
 send_to_guest(struct pump *pu, uint16_t index)
 {
@@ -309,8 +353,7 @@ send_to_guest(struct pump *pu, uint16_t index)
 	blame_begin(pu->to_guest[index]);
 	FAULT_POINT("guest-tx");
 	for (; group->queue != UINT16_MAX && n > 0 && sent < group->n; sent += n)
-		n = rte_vhost_enqueue_burst(pu->to_vid[index], group->queue, &group->m[sent],
-					    group->n - sent);
+		n = enqueue(pu, index, &group->m[sent], group->n - sent);
 	blame_end();
 	FAULT_POINT("guest-transmitted");
 	for (uint16_t i = 0; i < sent; i++)
@@ -493,6 +536,14 @@ pump_main(void *arg)
 
 /* --- other threads' side ---------------------------------------------------------------------- */
 
+static uint32_t
+segments_of(struct rte_mempool *mp, uint32_t bytes)
+{
+	uint32_t room = (uint32_t)rte_pktmbuf_data_room_size(mp) - RTE_PKTMBUF_HEADROOM;
+
+	return bytes / room + 1;
+}
+
 int
 pump_create(const struct pump_config *config, struct pump **result, struct fault *f)
 {
@@ -515,6 +566,8 @@ pump_create(const struct pump_config *config, struct pump **result, struct fault
 			  (struct drop_log *)region_table(r, "drop-log") + pu->hand_id,
 			  (uint32_t)config->conf->drop_log_rate, rte_get_tsc_hz());
 	pu->burst_max = (uint32_t)config->conf->burst;
+	pu->segments_max = pu->burst_max * segments_of(pu->mbufs, FRAME_MAX);
+	pu->refused_tsc = rte_get_tsc_hz() / 1000000 * REFUSED_US;
 	pu->adaptive = config->conf->poll == POLL_ADAPTIVE;
 	pu->sleep = (struct timespec){.tv_sec = (time_t)(config->conf->sleep_us / 1000000),
 				      .tv_nsec = (long)(config->conf->sleep_us % 1000000) * 1000};

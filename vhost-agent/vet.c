@@ -3,9 +3,8 @@
  * Messages of guests, vetted; see vet.h. Numbers and layouts are those of the vhost-user
  * specification.
  *
- * rte_vhost reads a header with recvmsg(), then its payload with a read() that would block for
- * ever if it does not come, while all other guests wait. So the payload is waited for here, and
- * looked at in the socket, without taking it out.
+ * rte_vhost reads a header with recvmsg(), then its payload with a read(). Nothing that is done to
+ * a descriptor here waits for whoever made it, as stat() of a file in user space would.
  */
 #include "vhost-agent/vet.h"
 
@@ -15,8 +14,10 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -26,11 +27,13 @@
 enum {
 	HEADER = 12,
 	PAYLOAD_MAX = 1024, /* more than any message has */
-	PAYLOAD_MS = 50,    /* after the header: front ends send both at once */
+	PARTIAL_MS = 200,   /* for a message to be whole: front ends send it at once */
+	PARTIAL_LOOK_US = 1000,
+	READ_MS = 50, /* for what is there to be read */
 	FDS_MAX = 8,
 	REGIONS_MAX = 8,
-	RING_MAX = 32768,
-	NO_FD = 0x100, /* flag of messages about queues' eventfds */
+	RING_MAX = 1024, /* QEMU's; what bad descriptors cost us grows with its square */
+	NO_FD = 0x100,   /* flag of messages about queues' eventfds */
 	QUEUE_MASK = 0xff,
 	EVENTFD_OPEN_MAX = 64,
 	LISTENER_MS = 20, /* until a listener that is new is looked at */
@@ -114,21 +117,26 @@ is_eventfd(int fd)
 	return flags >= 0 && fcntl(fd, F_SETFL, flags | O_NONBLOCK) == 0;
 }
 
+/*
+ * Of tmpfs or hugetlbfs, which alone know seals (memfds are of one of them): from there, no access
+ * to it waits for a disk, or for a guest that plays file system.
+ */
 static bool
 is_memory(int fd, uint64_t size, uint64_t offset)
 {
 	struct stat st;
 
-	return size != 0 && offset + size >= size && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
-	       (uint64_t)st.st_size >= offset + size;
+	return fcntl(fd, F_GET_SEALS) >= 0 && size != 0 && offset + size >= size &&
+	       fstat(fd, &st) == 0 && (uint64_t)st.st_size >= offset + size;
 }
 
 static bool
 is_socket(int fd)
 {
-	struct stat st;
+	int domain = AF_UNSPEC;
+	socklen_t len = sizeof(domain);
 
-	return fstat(fd, &st) == 0 && S_ISSOCK(st.st_mode);
+	return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) == 0 && domain == AF_UNIX;
 }
 
 static const char *
@@ -140,7 +148,7 @@ memory_wrong(const struct message *m)
 		if (r[i].guest + r[i].size < r[i].size || r[i].user + r[i].size < r[i].size)
 			return "a region of memory that goes beyond the last address";
 		if (!is_memory(m->fds[i], r[i].size, r[i].offset))
-			return "memory that is no file, or shorter than it said";
+			return "memory of neither tmpfs nor hugetlbfs, or shorter than it said";
 	}
 	return NULL;
 }
@@ -159,7 +167,7 @@ fds_wrong(const struct message *m, const struct rule *rule)
 	case FDS_LOG:
 		return m->n_fds == 1 &&
 			       !is_memory(m->fds[0], m->payload.log.size, m->payload.log.offset)
-			   ? "a log that is no file, or shorter than it said"
+			   ? "a log of neither tmpfs nor hugetlbfs, or shorter than it said"
 			   : NULL;
 	case FDS_SOCKET:
 		return m->n_fds == 1 && !is_socket(m->fds[0]) ? "no socket" : NULL;
@@ -201,7 +209,7 @@ queue_wrong(struct vet *v, const struct message *m)
 	switch (m->header.request) {
 	case SET_VRING_NUM:
 		if (num == 0 || num > RING_MAX)
-			return "a ring of a size that no ring has";
+			return "a ring of no descriptors, or of more than 1024";
 		/* Its addresses were checked for the size it had. */
 		if ((v->running >> i & 1) != 0 && num != v->ring_size[i])
 			return "another size for a ring that runs";
@@ -324,22 +332,11 @@ fds_of(const struct msghdr *msg, struct message *m)
 static bool
 payload_peek(int sock, struct message *m)
 {
-	uint64_t until = guest_now_ms() + PAYLOAD_MS;
 	size_t size = m->header.size;
 
-	if (size > sizeof(m->payload.bytes))
-		return false;
-	while (size > 0) {
-		ssize_t n = recv(sock, m->payload.bytes, size, MSG_PEEK | MSG_DONTWAIT);
-
-		if (n == (ssize_t)size)
-			break;
-		if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR) ||
-		    guest_now_ms() >= until)
-			return false;
-		usleep(1000);
-	}
-	return true;
+	return size <= sizeof(m->payload.bytes) &&
+	       (size == 0 ||
+		recv(sock, m->payload.bytes, size, MSG_PEEK | MSG_DONTWAIT) == (ssize_t)size);
 }
 
 static ssize_t
@@ -350,6 +347,28 @@ refuse(struct guest *g, const struct message *m, enum guest_offence offence, con
 		close(m->fds[i]);
 	errno = EPROTO;
 	return -1;
+}
+
+/*
+ * Whether it is the guest's connection. One that was never heard has no deadline for reads yet: it
+ * gets one, and is the guest's from now on.
+ */
+static bool
+is_connection(struct vet *v, int sock)
+{
+	struct timeval t = {0};
+	socklen_t len = sizeof(t);
+
+	if (getsockopt(sock, SOL_SOCKET, SO_RCVTIMEO, &t, &len) < 0)
+		return false;
+	if (t.tv_sec != 0 || t.tv_usec != 0)
+		return v->sock == sock + 1;
+	t.tv_usec = READ_MS * 1000;
+	if (setsockopt(sock, SOL_SOCKET, SO_RCVTIMEO, &t, sizeof(t)) < 0)
+		return false;
+	memset(v, 0, sizeof(*v));
+	v->sock = sock + 1;
+	return true;
 }
 
 ssize_t
@@ -364,10 +383,20 @@ __wrap_recvmsg(int sock, struct msghdr *msg, int flags)
 	if (g == NULL)
 		return __real_recvmsg(sock, msg, flags);
 	blame_message_begin(g);
-	n = __real_recvmsg(sock, msg, flags);
+	if (!is_connection(&g->vet, sock))
+		return refuse(g, &m, GUEST_MESSAGE,
+			      "one on a connection that a newer one replaced");
+	if (g->vet.over) {
+		errno = EPROTO;
+		return -1;
+	}
+	n = __real_recvmsg(sock, msg, flags | MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	if (n < 0 && errno == EAGAIN)
+		return refuse(g, &m, GUEST_MESSAGE, "none, out of band");
 	if (n <= 0)
 		return n;
 	g->note->messages++;
+	g->vet.partial_sock = 0;
 	fds_of(msg, &m);
 	if (n != HEADER || msg->msg_iov[0].iov_len != HEADER)
 		return refuse(g, &m, GUEST_MESSAGE, "half a header");
@@ -376,10 +405,6 @@ __wrap_recvmsg(int sock, struct msghdr *msg, int flags)
 	memcpy(&m.header, msg->msg_iov[0].iov_base, HEADER);
 	if (!payload_peek(sock, &m))
 		return refuse(g, &m, GUEST_MESSAGE, "one that is not whole, or too long");
-	if (g->vet.sock != sock + 1) {
-		memset(&g->vet, 0, sizeof(g->vet));
-		g->vet.sock = sock + 1;
-	}
 	wrong = message_wrong(&g->vet, &m, &offence);
 	if (wrong != NULL)
 		return refuse(g, &m, offence, wrong);
@@ -388,23 +413,80 @@ __wrap_recvmsg(int sock, struct msghdr *msg, int flags)
 	return n;
 }
 
-/* An answer that a guest does not read is its loss. */
+/* Whoever asks reads the answer before it asks again, so there is room for it. */
 ssize_t
 __wrap_sendmsg(int sock, const struct msghdr *msg, int flags)
 {
-	if (blame_guest() != NULL)
-		flags |= MSG_DONTWAIT | MSG_NOSIGNAL;
-	return __real_sendmsg(sock, msg, flags);
+	struct guest *g = blame_guest();
+	ssize_t n;
+
+	if (g == NULL)
+		return __real_sendmsg(sock, msg, flags);
+	n = __real_sendmsg(sock, msg, flags | MSG_DONTWAIT | MSG_NOSIGNAL);
+	if (n < 0 && errno == EAGAIN) {
+		blame_note(g, GUEST_MESSAGE, "questions, and does not read the answers");
+		g->vet.over = true;
+		shutdown(sock, SHUT_RDWR);
+	}
+	return n;
+}
+
+/* --- messages that are not whole yet ---------------------------------------------------------- */
+
+static bool
+is_partial(int sock)
+{
+	struct header h;
+	ssize_t n = recv(sock, &h, sizeof(h), MSG_PEEK | MSG_DONTWAIT);
+	int there = 0;
+
+	if (n < 0)
+		return errno == EAGAIN;
+	if (n == 0 || ioctl(sock, FIONREAD, &there) < 0)
+		return false;
+	if (n < (ssize_t)sizeof(h))
+		return there < HEADER;
+	return h.size <= PAYLOAD_MAX && there < (int)(HEADER + h.size);
+}
+
+/* Whether rte_vhost shall not hear yet that something can be read there. */
+static bool
+is_to_wait(const struct pollfd *p)
+{
+	uint64_t now = guest_now_ms();
+	struct guest *g;
+
+	if (p->revents != POLLIN || !is_partial(p->fd))
+		return false;
+	g = guest_at(p->fd);
+	if (g == NULL)
+		return false;
+	if (g->vet.partial_sock != p->fd + 1) {
+		g->vet.partial_sock = p->fd + 1;
+		g->vet.partial_ms = now;
+	}
+	return now - g->vet.partial_ms < PARTIAL_MS;
 }
 
 /*
- * rte_vhost waits for the next message: the last one's consequences are over. It waits for a second,
- * and only then for what was added meanwhile, unless that was a connection; guests that connect to
- * an agent that is new would have to wait for it.
+ * rte_vhost waits for the next message: the last one's consequences are over. It would wait for up
+ * to a second, and only then see sockets that were added meanwhile.
  */
 int
 __wrap___poll_chk(struct pollfd *fds, nfds_t n, int timeout, size_t size)
 {
+	int ready, waiting = 0;
+
 	blame_message_end();
-	return __real___poll_chk(fds, n, timeout > LISTENER_MS ? LISTENER_MS : timeout, size);
+	ready = __real___poll_chk(fds, n, timeout > LISTENER_MS ? LISTENER_MS : timeout, size);
+	for (nfds_t i = 0; ready > 0 && i < n; i++)
+		if (is_to_wait(&fds[i])) {
+			fds[i].revents = 0;
+			waiting++;
+		}
+	if (waiting == 0)
+		return ready;
+	if (ready == waiting)
+		usleep(PARTIAL_LOOK_US);
+	return ready - waiting;
 }

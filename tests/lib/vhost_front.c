@@ -779,6 +779,12 @@ vhost_front_say_raw(struct vhost_front *f, const void *bytes, size_t n, const in
 	return sendmsg(f->sock, &msg, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 ? -errno : 0;
 }
 
+int
+vhost_front_say_urgent(struct vhost_front *f, uint8_t byte)
+{
+	return send(f->sock, &byte, 1, MSG_OOB | MSG_NOSIGNAL | MSG_DONTWAIT) < 0 ? -errno : 0;
+}
+
 struct vring *
 vhost_front_ring(struct vhost_front *f, uint32_t index)
 {

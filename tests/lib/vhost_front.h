@@ -85,6 +85,8 @@ void vhost_front_peek_flush(struct vhost_front *f, uint32_t pair);
 /* Sends bytes as they are, with up to 16 descriptors. 0 or a negative errno. */
 int vhost_front_say_raw(struct vhost_front *f, const void *bytes, size_t n, const int *fds,
 			uint32_t n_fds);
+/* A byte out of band (MSG_OOB). */
+int vhost_front_say_urgent(struct vhost_front *f, uint8_t byte);
 /* Virtqueue 'index' (2i: pair i receives, 2i + 1: it sends), and its eventfd for calls. */
 struct vring *vhost_front_ring(struct vhost_front *f, uint32_t index);
 int vhost_front_call_fd(const struct vhost_front *f, uint32_t index);

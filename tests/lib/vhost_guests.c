@@ -5,14 +5,16 @@
  *
  *   vhost-guests storm SEED SOCKET...   each guest connects, goes some random way towards running
  *                                       queues, perhaps sends and receives, and is gone again
- *   vhost-guests flood N TO SOCKET      guest N sends to guest TO as fast as it can, reads nothing
+ *   vhost-guests flood N TO SOCKET      guest N sends to guest TO as fast as it can, reads nothing,
+ *                                       and connects again when the agent dies
  *   vhost-guests pair US SOCKET SOCKET [FIRST [LENGTH]]
  *                                       guest FIRST (1) sends a numbered frame of LENGTH bytes (60)
  *                                       to the next every US microseconds; both reconnect when the
  *                                       agent dies, and when the first frame has arrived after that
  *                                       a line says so: back_ns, by the monotonic clock
  *   vhost-guests lie N SOCKET [LIE]     tells each lie (vhost_lies.def), or one of them, N times
- *   vhost-guests block SOCKET           lets the agent block, again and again
+ *   vhost-guests attack HOW SOCKET      keeps the agent from serving others (vhost_liar.h), again
+ *                                       and again
  *
  * A socket is s:PATH where the guest listens, c:PATH where the agent does; s2:PATH has 2 queue
  * pairs and takes every feature that is offered. Guest N, from 1, has the MAC 02:00:00:00:00:N. One
@@ -40,7 +42,7 @@ enum {
 	ETHERTYPE = 0x88b5, /* for experiments */
 	PAIR_RING = 256,
 	SETTLE_MS = 50, /* the agent may not have read our last message yet */
-	BLOCK_MS = 2000,
+	ATTACK_MS = 2000,
 	LATE_MS = 500, /* at the end, for what is on its way */
 };
 
@@ -90,41 +92,52 @@ socket_parse(const char *text)
 
 /* --- lies ------------------------------------------------------------------------------------- */
 
-/* Prints how often each was told; the names given, or all. */
+/*
+ * One of each in turn, until all have been told n times. A connection is refused now and then while
+ * the agent closes the last one: then again. Prints how often each was told, and how often again.
+ */
 static int
 lie(unsigned int n, char **sockets, const char *only)
 {
 	struct vhost_front_config c = socket_parse(sockets[0]);
-	const char *comma = "";
+	unsigned int told[LIES] = {0}, again = 0;
 
-	printf("{");
-	for (enum lie l = 0; l < LIES && !over; l++) {
-		unsigned int told = 0;
-
-		if (only != NULL && strcmp(only, vhost_lie_name(l)) != 0)
-			continue;
-		for (unsigned int i = 0; i < n && !over; i++)
-			told += vhost_lie_tell(&c, l, i);
-		printf("%s\"%s\":%u", comma, vhost_lie_name(l), told);
-		comma = ",";
-	}
+	for (unsigned int i = 0; i < n && !over; i++)
+		for (enum lie l = 0; l < LIES && !over; l++) {
+			if (only != NULL && strcmp(only, vhost_lie_name(l)) != 0)
+				continue;
+			while (!over && !vhost_lie_tell(&c, l, i))
+				again++;
+			told[l] += !over;
+		}
+	printf("{\"again\":%u", again);
+	for (enum lie l = 0; l < LIES; l++)
+		printf(",\"%s\":%u", vhost_lie_name(l), told[l]);
 	printf("}\n");
 	return EXIT_SUCCESS;
 }
 
 /* Again and again, until it is told to stop. */
 static int
-block(char **sockets)
+attack(const char *name, char **sockets)
 {
+	static const char *const names[VHOST_ATTACKS] = {"call", "receive", "linger", "answers"};
 	struct vhost_front_config c = socket_parse(sockets[0]);
+	enum vhost_attack a = 0;
 	unsigned int times = 0;
 
+	while (a < VHOST_ATTACKS && strcmp(names[a], name) != 0)
+		a++;
+	if (a == VHOST_ATTACKS) {
+		fprintf(stderr, "vhost-guests: no attack is named %s\n", name);
+		return EXIT_FAILURE;
+	}
 	while (!over)
-		if (vhost_lie_block(&c, BLOCK_MS) == 0)
+		if (vhost_attack(&c, a, ATTACK_MS) == 0)
 			times++;
 		else
 			usleep(10000);
-	printf("{\"blocked\":%u}\n", times);
+	printf("{\"attacks\":%u}\n", times);
 	return EXIT_SUCCESS;
 }
 
@@ -420,14 +433,17 @@ flood(unsigned int number, unsigned int to, const char *socket)
 	c.ring_size = PAIR_RING;
 	if (vhost_front_create(&c, &f) < 0)
 		return EXIT_FAILURE;
-	while (!over && (vhost_front_connect(f, CONNECT_MS) < 0 || vhost_front_start(f) < 0))
-		usleep(1000);
 	while (!over) {
+		if (!vhost_front_connected(f) &&
+		    (vhost_front_connect(f, CONNECT_MS) < 0 || vhost_front_start(f) < 0)) {
+			vhost_front_disconnect(f);
+			continue;
+		}
 		frame_fill((struct frame *)bytes, number, to, sent);
-		if (vhost_front_send(f, 0, bytes, sizeof(bytes), NULL) == 0)
+		for (int i = 0;
+		     i < BATCH && vhost_front_send(f, 0, bytes, sizeof(bytes), NULL) == 0; i++)
 			sent++;
-		else
-			usleep(100);
+		usleep(20);
 	}
 	vhost_front_destroy(f);
 	printf("{\"sent\":%" PRIu64 "}\n", sent);
@@ -453,9 +469,9 @@ main(int argc, char **argv)
 		return flood((unsigned int)atoi(argv[2]), (unsigned int)atoi(argv[3]), argv[4]);
 	if ((argc == 4 || argc == 5) && strcmp(argv[1], "lie") == 0)
 		return lie((unsigned int)atoi(argv[2]), &argv[3], argv[4]);
-	if (argc == 3 && strcmp(argv[1], "block") == 0)
-		return block(&argv[2]);
-	fprintf(stderr, "usage: vhost-guests lie N SOCKET [LIE] | block SOCKET | storm SEED "
+	if (argc == 4 && strcmp(argv[1], "attack") == 0)
+		return attack(argv[2], &argv[3]);
+	fprintf(stderr, "usage: vhost-guests lie N SOCKET [LIE] | attack HOW SOCKET | storm SEED "
 			"SOCKET... | pair US SOCKET SOCKET [FIRST [LENGTH]]\n");
 	return EXIT_FAILURE;
 }

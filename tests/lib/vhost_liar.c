@@ -2,8 +2,10 @@
 /* Lies of a hostile guest; see vhost_liar.h. */
 #include "tests/lib/vhost_liar.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +21,8 @@ enum {
 	LOOK_US = 300, /* for the agent to look at what was offered */
 	FRAME = 60,
 	FLOOD = 20000,
+	RING_MAX = 1024, /* the largest that agents take */
+	FDS_TOO_MANY = 12,
 };
 
 /* A message of any shape. */
@@ -61,6 +65,22 @@ index_and(uint32_t index, uint32_t number)
 
 /* --- descriptors ------------------------------------------------------------------------------ */
 
+/* One frame: all of the memory that is shared, again and again. */
+static void
+long_chain(struct vhost_front *f, struct vring *r)
+{
+	uint8_t *start = (uint8_t *)vhost_front_ring(f, 0)->desc;
+	size_t size;
+
+	vhost_front_memory_fd(f, &size);
+	for (uint16_t i = 0; i < r->num; i++)
+		r->desc[i] = (struct vring_desc){.addr = vhost_front_address(f, start),
+						 .len = (uint32_t)size,
+						 .flags = VRING_DESC_F_NEXT,
+						 .next = (uint16_t)(i + 1)};
+	r->desc[r->num - 1].flags = 0;
+}
+
 static void
 lie_descriptor(struct vhost_front *f, enum lie lie, unsigned int variant)
 {
@@ -91,6 +111,9 @@ lie_descriptor(struct vhost_front *f, enum lie lie, unsigned int variant)
 		d->addr = vhost_front_address(f, room);
 		d->len = variant % 3 == 0 ? 16 : variant % 3 == 1 ? UINT32_MAX - 15 : 7;
 		break;
+	case LIE_DESCRIPTOR_LONG:
+		long_chain(f, r);
+		break;
 	default: /* shorter than a header */
 		d->len = variant % 13;
 		break;
@@ -110,6 +133,22 @@ lie_receive_buffers(struct vhost_front *f, unsigned int variant)
 		r->desc[i].flags = (uint16_t)(variant % 5);
 		r->desc[i].next = (uint16_t)i;
 	}
+}
+
+/* Every buffer is a chain through all descriptors, and has no room. */
+static void
+endless_buffers(struct vhost_front *f)
+{
+	struct vring *r = vhost_front_ring(f, 0);
+
+	for (uint16_t i = 0; i < r->num; i++) {
+		r->desc[i].len = 0;
+		r->desc[i].flags = VRING_DESC_F_WRITE | VRING_DESC_F_NEXT;
+		r->desc[i].next = (uint16_t)(i + 1);
+		r->avail->ring[i] = 0;
+	}
+	r->desc[r->num - 1].flags = VRING_DESC_F_WRITE;
+	__atomic_store_n(&r->avail->idx, (uint16_t)(r->avail->idx + r->num), __ATOMIC_RELEASE);
 }
 
 static void
@@ -244,6 +283,9 @@ lie_message(struct vhost_front *f, enum lie lie, unsigned int variant)
 		m.size = 24;
 		vhost_front_say_raw(f, &m, HEADER + m.size, NULL, 0);
 		break;
+	case LIE_MESSAGE_OUT_OF_BAND:
+		vhost_front_say_urgent(f, (uint8_t)variant);
+		break;
 	default: /* questions whose answers nobody reads */
 		m.request = 1;
 		m.size = 0;
@@ -275,15 +317,72 @@ lie_fd(struct vhost_front *f, enum lie lie, unsigned int variant)
 	close(memory);
 }
 
+/* Whoever closes it last waits until its other end has read everything, for an hour at most. */
+static int
+lingering_socket(int *other)
+{
+	struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	int l = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), fd;
+	socklen_t len = sizeof(a);
+	static const char bytes[65536];
+
+	fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	*other = -1;
+	if (bind(l, (struct sockaddr *)&a, sizeof(a)) == 0 && listen(l, 1) == 0 &&
+	    getsockname(l, (struct sockaddr *)&a, &len) == 0 &&
+	    connect(fd, (struct sockaddr *)&a, sizeof(a)) == 0)
+		*other = accept4(l, NULL, NULL, SOCK_CLOEXEC);
+	close(l);
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &(struct linger){1, 3600}, sizeof(struct linger));
+	while (*other >= 0 && send(fd, bytes, sizeof(bytes), MSG_DONTWAIT) > 0)
+		;
+	return fd;
+}
+
+/* As a queue's eventfd; more than a message may have are closed by the kernel instead. */
+static void
+lie_lingering(struct vhost_front *f, uint32_t n, useconds_t hold_us)
+{
+	struct raw m = {.request = 12, .flags = FLAG_VERSION, .size = 8};
+	int fds[16], other, fd = lingering_socket(&other);
+
+	for (uint32_t i = 0; i < n; i++)
+		fds[i] = fd;
+	vhost_front_say_raw(f, &m, HEADER, fds, n);
+	close(fd); /* while it is on its way: not the last */
+	vhost_front_say_raw(f, m.words, m.size, NULL, 0);
+	usleep(hold_us);
+	close(other);
+}
+
+/*
+ * The eventfd's description is shared: that the agent made it non-blocking can be taken back, and a
+ * full counter makes who writes to it wait for ever.
+ */
+static void
+lie_call(struct vhost_front *f)
+{
+	uint8_t frame[FRAME] = {2};
+	int fd = vhost_front_call_fd(f, 1);
+
+	(void)!read(fd, &(uint64_t){0}, sizeof(uint64_t));
+	(void)!write(fd, &(uint64_t){UINT64_MAX - 1}, sizeof(uint64_t));
+	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK);
+	vhost_front_ring(f, 1)->avail->flags = 0; /* wants to be told what is used */
+	vhost_front_send(f, 0, frame, sizeof(frame), NULL);
+}
+
 /* --- telling them ----------------------------------------------------------------------------- */
 
 static void
 tell(struct vhost_front *f, enum lie lie, unsigned int variant)
 {
-	if (lie <= LIE_DESCRIPTOR_SHORT)
+	if (lie <= LIE_DESCRIPTOR_LONG)
 		lie_descriptor(f, lie, variant);
 	else if (lie == LIE_RECEIVE_BUFFERS)
 		lie_receive_buffers(f, variant);
+	else if (lie == LIE_RECEIVE_ENDLESS)
+		endless_buffers(f);
 	else if (lie <= LIE_RING_ENTRY)
 		lie_index(f, lie, variant);
 	else if (lie == LIE_HEADER_OFFLOADS)
@@ -292,10 +391,14 @@ tell(struct vhost_front *f, enum lie lie, unsigned int variant)
 		lie_memory(f, lie, variant);
 	else if (lie <= LIE_RING_UNKNOWN)
 		lie_ring(f, lie, variant);
-	else if (lie <= LIE_MESSAGE_FLOOD)
+	else if (lie <= LIE_MESSAGE_OUT_OF_BAND)
 		lie_message(f, lie, variant);
 	else if (lie <= LIE_FD_COUNT)
 		lie_fd(f, lie, variant);
+	else if (lie == LIE_FD_LINGERING)
+		lie_lingering(f, 1, LOOK_US);
+	else if (lie == LIE_CALL_FULL)
+		lie_call(f);
 }
 
 static bool
@@ -333,36 +436,49 @@ vhost_lie_tell(const struct vhost_front_config *config, enum lie lie, unsigned i
 	return told;
 }
 
-/*
- * The eventfd's description is shared: that the agent made it non-blocking can be taken back, and a
- * full counter makes the agent's write wait for ever.
- */
-int
-vhost_lie_block(const struct vhost_front_config *config, int ms)
+static int
+connect_for(const struct vhost_front_config *config, enum vhost_attack attack,
+	    struct vhost_front **front)
 {
 	struct vhost_front_config c = *config;
-	uint8_t frame[FRAME] = {2};
-	struct vhost_front *f;
-	int rc, fd;
+	int rc;
 
-	c.ring_size = RING;
-	rc = vhost_front_create(&c, &f);
+	c.ring_size = attack == VHOST_ATTACK_RECEIVE ? RING_MAX : RING;
+	c.features = ~UINT64_C(0);
+	rc = vhost_front_create(&c, front);
 	if (rc < 0)
 		return rc;
-	rc = vhost_front_connect(f, ms);
+	rc = vhost_front_connect(*front, CONNECT_MS);
 	if (rc == 0)
-		rc = vhost_front_start(f);
-	if (rc < 0) {
-		vhost_front_destroy(f);
+		rc = vhost_front_start(*front);
+	if (rc < 0)
+		vhost_front_destroy(*front);
+	return rc;
+}
+
+int
+vhost_attack(const struct vhost_front_config *config, enum vhost_attack attack, int ms)
+{
+	struct vhost_front *f;
+	int rc = connect_for(config, attack, &f);
+
+	if (rc < 0)
 		return rc;
-	}
 	usleep(50000);
-	fd = vhost_front_call_fd(f, 1);
-	(void)!read(fd, &(uint64_t){0}, sizeof(uint64_t));
-	(void)!write(fd, &(uint64_t){UINT64_MAX - 1}, sizeof(uint64_t));
-	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK);
-	vhost_front_ring(f, 1)->avail->flags = 0; /* wants to be told what is used */
-	vhost_front_send(f, 0, frame, sizeof(frame), NULL);
+	switch (attack) {
+	case VHOST_ATTACK_CALL:
+		lie_call(f);
+		break;
+	case VHOST_ATTACK_RECEIVE:
+		endless_buffers(f);
+		break;
+	case VHOST_ATTACK_LINGER:
+		lie_lingering(f, FDS_TOO_MANY, (useconds_t)ms * 1000);
+		break;
+	default:
+		lie_message(f, LIE_MESSAGE_FLOOD, 0);
+		break;
+	}
 	for (; ms > 0 && vhost_front_connected(f); ms--)
 		usleep(1000);
 	vhost_front_destroy(f);

@@ -25,10 +25,19 @@ const char *vhost_lie_name(enum lie lie);
  */
 bool vhost_lie_tell(const struct vhost_front_config *config, enum lie lie, unsigned int variant);
 
+/* What shall keep an agent from serving others. */
+enum vhost_attack {
+	VHOST_ATTACK_CALL,    /* it wakes us, and our eventfd is full */
+	VHOST_ATTACK_RECEIVE, /* it looks for room in buffers of no length, in endless chains */
+	VHOST_ATTACK_LINGER,  /* it closes sockets that take an hour to close */
+	VHOST_ATTACK_ANSWERS, /* it answers, and we do not read */
+	VHOST_ATTACKS
+};
+
 /*
- * Connects and lets the agent block in a call: 0 when everything is set for it, and the connection
- * stays until the agent is gone, for 'ms' at most.
+ * Connects and does that: 0 when everything is set for it. The connection stays until the agent
+ * ends it, for 'ms' at most.
  */
-int vhost_lie_block(const struct vhost_front_config *config, int ms);
+int vhost_attack(const struct vhost_front_config *config, enum vhost_attack attack, int ms);
 
 #endif
