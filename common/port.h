@@ -75,13 +75,17 @@ enum port_hold { PORT_HOLD_NONE, PORT_HOLD_RING, PORT_HOLD_RETAINS };
  */
 enum port_poller { PORT_BY_WORKERS, PORT_BY_IO, PORT_BY_BOND };
 
+enum port_run_flag {
+	PORT_RUN_PEER = 1, /* not to be used without link: its memory is the connection's */
+};
+
 /* Shared (EAL memory), the primary writes, before the port's state says ACTIVE. */
 struct port_run {
 	uint32_t eth_port; /* ethdev port id, UINT32_MAX for taps */
 	uint32_t hold;     /* enum port_hold */
 	uint32_t n_rxq, n_txq;
-	uint32_t poller; /* enum port_poller */
-	uint32_t reserved;
+	uint32_t poller;            /* enum port_poller */
+	uint32_t flags;             /* enum port_run_flag */
 	uint64_t tx_offloads;       /* a device's RTE_ETH_TX_OFFLOAD_* */
 	void *rxq[PORT_QUEUES_MAX]; /* rte_eth_fp_ops[].rxq.data[i] */
 	void *txq[PORT_QUEUES_MAX];

@@ -17,6 +17,7 @@
 #include "common/process_client.h"
 #include "common/program.h"
 #include "common/region.h"
+#include "fwd-worker/links.h"
 #include "fwd-worker/slot.h"
 #include "fwd-worker/taps.h"
 
@@ -24,6 +25,7 @@ struct fwd {
 	struct conf conf;
 	struct process_client *client;
 	struct taps *taps;
+	struct links *links;
 	int signals;
 	bool io_forward;
 	uint32_t n_slots;
@@ -70,6 +72,7 @@ threads_start(struct fwd *fwd, struct fault *f)
 		struct slot_thread_config config = {.conf = &fwd->conf,
 						    .client = fwd->client,
 						    .taps = fwd->taps,
+						    .links = fwd->links,
 						    .io_forward = fwd->io_forward};
 		int index = slot_index(slots, fwd->slot_ids[i]);
 		int rc;
@@ -116,14 +119,36 @@ message(struct fwd *fwd, const struct process_msg *m, int fd)
 		close(fd);
 }
 
+static int
+start_anew(struct fwd *fwd, struct fault *f)
+{
+	threads_stop(fwd);
+	return fault_set(f, -process_client_restart(fwd->client), "cannot start anew");
+}
+
+/* How long to wait for a message before it is time to look at links again. */
+static int
+wait_ms(const struct fwd *fwd, int n_peers)
+{
+	int look = n_peers > 0 ? LINKS_LOOK_MS : LINKS_NONE_MS;
+	int wait = process_client_wait_ms(fwd->client);
+
+	return wait >= 0 && wait < look ? wait : look;
+}
+
 /* Until it is time to go: 0, or a negative errno with a fault. */
 static int
 serve(struct fwd *fwd, struct fault *f)
 {
+	const struct ports *ports = region_table(process_client_region(fwd->client), "ports");
+	const struct port_run *run = process_client_handshake(fwd->client)->port_run;
+
 	for (;;) {
 		struct process_msg m;
-		int fd;
+		int fd, n_peers = links_look(fwd->links, ports, run);
 
+		if (n_peers < 0)
+			return start_anew(fwd, f);
 		switch (process_client_step(fwd->client, &m, &fd, f)) {
 		case CLIENT_MESSAGE:
 			message(fwd, &m, fd);
@@ -133,16 +158,13 @@ serve(struct fwd *fwd, struct fault *f)
 		case CLIENT_FAILED:
 			return f->code;
 		case CLIENT_RESTART:
-			threads_stop(fwd);
-			return fault_set(f, -process_client_restart(fwd->client),
-					 "cannot start anew");
+			return start_anew(fwd, f);
 		case CLIENT_NOTHING: {
 			struct pollfd p[2] = {
 			    {.fd = process_client_fd(fwd->client), .events = POLLIN},
 			    {.fd = fwd->signals, .events = POLLIN}};
-			int wait = process_client_wait_ms(fwd->client);
 
-			if (poll(p, 2, wait) > 0 && p[1].revents != 0)
+			if (poll(p, 2, wait_ms(fwd, n_peers)) > 0 && p[1].revents != 0)
 				return 0;
 			continue;
 		}
@@ -172,7 +194,8 @@ run(struct fwd *fwd, char **argv, struct fault *f)
 	if (rc < 0)
 		return rc;
 	fwd->taps = taps_create(process_client_handshake(fwd->client)->n_ports);
-	if (fwd->taps == NULL)
+	fwd->links = links_create(process_client_handshake(fwd->client)->n_ports);
+	if (fwd->taps == NULL || fwd->links == NULL)
 		return fault_set(f, ENOMEM, "out of memory");
 	rc = threads_start(fwd, f);
 	if (rc == 0)

@@ -111,7 +111,7 @@ mesh_make(struct worker *w, uint32_t index, uint32_t hand)
 }
 
 static void
-device_make(struct worker *w, uint32_t index, const struct port *p)
+device_make(struct worker *w, uint32_t index, const struct port *p, const struct links *links)
 {
 	const struct port_run *r = &w->handshake->port_run[index];
 	struct tx_port *tx = &w->tx[index];
@@ -122,6 +122,8 @@ device_make(struct worker *w, uint32_t index, const struct port *p)
 		mesh_make(w, index, hand_of_primary(w->handshake->n_hands));
 		return;
 	}
+	if ((r->flags & PORT_RUN_PEER) != 0 && !links_up(links, index))
+		return;
 	if (r->eth_port >= RTE_MAX_ETHPORTS || !rte_eth_dev_is_valid_port((uint16_t)r->eth_port))
 		return;
 	ops = &rte_eth_fp_ops[r->eth_port];
@@ -188,7 +190,8 @@ epoll_make(struct worker *w)
 }
 
 bool
-poll_list_make(struct worker *w, const struct ports *ports, const struct taps *taps)
+poll_list_make(struct worker *w, const struct ports *ports, const struct taps *taps,
+	       const struct links *links)
 {
 	bool complete = true;
 
@@ -204,7 +207,7 @@ poll_list_make(struct worker *w, const struct ports *ports, const struct taps *t
 			complete &= tap_make(w, i, p, taps);
 			break;
 		case PORT_DEVICE:
-			device_make(w, i, p);
+			device_make(w, i, p, links);
 			break;
 		case PORT_VHOST:
 			vhost_make(w, i, p);

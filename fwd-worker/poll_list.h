@@ -9,6 +9,7 @@
 #include <stdbool.h>
 
 #include "common/port.h"
+#include "fwd-worker/links.h"
 #include "fwd-worker/taps.h"
 #include "fwd-worker/worker.h"
 
@@ -18,9 +19,10 @@ void poll_list_fini(struct worker *w);
 
 /*
  * Reads the whole table. False if a tap's descriptor that this slot needs has not come yet: the
- * rest is in use, and the caller looks again when taps_version() changes.
+ * rest is in use, and the caller looks again when taps_version() or links_version() change.
  */
-bool poll_list_make(struct worker *w, const struct ports *ports, const struct taps *taps);
+bool poll_list_make(struct worker *w, const struct ports *ports, const struct taps *taps,
+		    const struct links *links);
 
 /* Polls nothing, sends nowhere. */
 void poll_list_clear(struct worker *w);

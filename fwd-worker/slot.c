@@ -53,6 +53,7 @@ struct slot_thread {
 	/* versions acted on */
 	uint64_t ports_version;
 	uint64_t taps_version;
+	uint64_t links_version;
 	uint64_t incomplete_since_tsc; /* 0: it isn't */
 	bool begun; /* every port was there once: until then packets are better left waiting */
 	/* taps to read, by index in w.taps */
@@ -111,13 +112,15 @@ ports_look(struct slot_thread *st, uint64_t version)
 {
 	struct worker *w = &st->w;
 	uint64_t taps_now = taps_version(st->config.taps);
-	bool complete = poll_list_make(w, st->ports, st->config.taps);
+	uint64_t links_now = links_version(st->config.links);
+	bool complete = poll_list_make(w, st->ports, st->config.taps, st->config.links);
 	uint64_t now = rte_rdtsc();
 
 	st->n_ready = 0;
 	st->loops_to_epoll = 0;
 	st->ports_version = version;
 	st->taps_version = taps_now;
+	st->links_version = links_now;
 	if (complete) {
 		st->incomplete_since_tsc = 0;
 		st->begun = true;
@@ -148,7 +151,8 @@ ports_check(struct slot_thread *st)
 	uint64_t version = __atomic_load_n(&st->w.handshake->ports_version, __ATOMIC_ACQUIRE);
 
 	if (__builtin_expect(version != st->ports_version ||
-				 taps_version(st->config.taps) != st->taps_version,
+				 taps_version(st->config.taps) != st->taps_version ||
+				 links_version(st->config.links) != st->links_version,
 			     0))
 		ports_look(st, version);
 	if (__builtin_expect(st->incomplete_since_tsc != 0, 0))

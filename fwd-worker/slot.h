@@ -12,6 +12,7 @@
 #include "common/fault.h"
 
 struct conf;
+struct links;
 struct process_client;
 struct slot_thread;
 struct taps;
@@ -20,6 +21,7 @@ struct slot_thread_config {
 	const struct conf *conf;
 	const struct process_client *client; /* ready */
 	struct taps *taps;
+	const struct links *links;
 	uint32_t index; /* of the slot in the region */
 	bool io_forward;
 };

@@ -31,7 +31,7 @@ enum {
 	RINGS_MAX = 16, /* of a net_ring */
 };
 
-enum poller { POLLER_WORKERS, POLLER_IO, POLLER_PATIENT, POLLER_NOBODY };
+enum poller { POLLER_WORKERS, POLLER_PEER, POLLER_IO, POLLER_PATIENT, POLLER_NOBODY };
 
 struct driver {
 	const char *name;
@@ -103,12 +103,16 @@ driver_of(const char *devargs)
 	return driver_find(name, false);
 }
 
+static bool
+is_io(const struct driver *d)
+{
+	return d != NULL && (d->poller == POLLER_IO || d->poller == POLLER_PATIENT);
+}
+
 bool
 device_is_io(const char *devargs)
 {
-	const struct driver *d = driver_of(devargs);
-
-	return d != NULL && (d->poller == POLLER_IO || d->poller == POLLER_PATIENT);
+	return is_io(driver_of(devargs));
 }
 
 bool
@@ -117,6 +121,14 @@ device_is_patient(const char *devargs)
 	const struct driver *d = driver_of(devargs);
 
 	return d != NULL && d->poller == POLLER_PATIENT;
+}
+
+static bool
+device_has_peer(const char *devargs)
+{
+	const struct driver *d = driver_of(devargs);
+
+	return d != NULL && d->poller == POLLER_PEER;
 }
 
 bool
@@ -284,6 +296,10 @@ queues_choose(const struct primary *p, const char *devargs, const struct rte_eth
 		*queues = asked > 0 ? asked : io_queues(devargs, max);
 		return 0;
 	}
+	if (device_has_peer(devargs)) {
+		*queues = asked > 0 ? asked : 1;
+		return 0;
+	}
 	*queues = asked > 0 ? asked : RTE_MIN(max, p->slots->n);
 	if (max == 1 && p->slots->n > 1)
 		log_notice(
@@ -375,7 +391,8 @@ run_fill(struct port_run *run, uint16_t eth_port, const char *devargs, const cha
 	run->hold = d == NULL ? PORT_HOLD_RETAINS : d->hold;
 	run->n_rxq = queues;
 	run->n_txq = queues;
-	run->poller = d != NULL && d->poller != POLLER_WORKERS ? PORT_BY_IO : PORT_BY_WORKERS;
+	run->flags = d != NULL && d->poller == POLLER_PEER ? PORT_RUN_PEER : 0;
+	run->poller = is_io(d) ? PORT_BY_IO : PORT_BY_WORKERS;
 	if (rte_eth_dev_conf_get(eth_port, &conf) == 0)
 		run->tx_offloads = conf.txmode.offloads;
 	for (uint32_t q = 0; q < queues; q++) {

@@ -768,6 +768,29 @@ guest_link(struct primary *p, const struct port *port)
 	       __atomic_load_n(&port->guest, __ATOMIC_ACQUIRE) != 0;
 }
 
+static void
+link_note(struct port *port, bool up, uint32_t mbps)
+{
+	if (up != (port->link_up != 0))
+		log_info("port %s is %s", port->name, up ? "up" : "down");
+	__atomic_store_n(&port->link_up, up, __ATOMIC_RELEASE);
+	port->link_mbps = mbps;
+}
+
+void
+ports_peers(struct primary *p)
+{
+	for (uint32_t i = 0; i < p->ports->n; i++) {
+		struct port *port = &p->ports->p[i];
+		const struct port_run *run = &p->hs->port_run[i];
+		uint32_t mbps = 0;
+
+		if (port->state == PORT_ACTIVE && port->kind == PORT_DEVICE &&
+		    (run->flags & PORT_RUN_PEER) != 0)
+			link_note(port, device_port_link(run, &mbps), mbps);
+	}
+}
+
 void
 ports_links(struct primary *p)
 {
@@ -781,9 +804,6 @@ ports_links(struct primary *p)
 		up = port->kind == PORT_TAP     ? tap_port_link(port->name)
 		     : port->kind == PORT_VHOST ? guest_link(p, port)
 						: device_port_link(&p->hs->port_run[i], &mbps);
-		if (up != (port->link_up != 0))
-			log_info("port %s is %s", port->name, up ? "up" : "down");
-		port->link_up = up;
-		port->link_mbps = mbps;
+		link_note(port, up, mbps);
 	}
 }

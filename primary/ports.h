@@ -37,5 +37,7 @@ int ports_tap_fd(struct primary *p, uint32_t port, uint32_t queue);
 
 /* Timer thread, between token_timer_begin() and _end(). */
 void ports_links(struct primary *p);
+/* Timer thread, at each tick: of devices with a peer alone. */
+void ports_peers(struct primary *p);
 
 #endif

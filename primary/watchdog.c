@@ -226,11 +226,15 @@ timer_main(void *arg)
 		check_hearts(t, now, now - last > tick + hung_ms / 2);
 		last = now;
 		check_readers(t, now);
-		if (now - second < SECOND_MS || !token_timer_begin(t->p->token))
+		if (!token_timer_begin(t->p->token))
 			continue;
-		ports_links(t->p);
+		if (now - second < SECOND_MS) {
+			ports_peers(t->p);
+		} else {
+			ports_links(t->p);
+			second = now;
+		}
 		token_timer_end(t->p->token);
-		second = now;
 	}
 	return 0;
 }

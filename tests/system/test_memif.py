@@ -11,6 +11,7 @@ import subprocess
 from lab import text_of, until
 from ports import device, flood, tap_guest
 from runner import test
+from vhost_lab import sound
 
 MEMIF, GUEST = 1, 2
 
@@ -35,8 +36,8 @@ def echo(t, socket):
     return child, log
 
 
-@test(seconds=90)
-def a_guest_reaches_what_is_behind_memif_over_a_workers_death(t):
+def beginning(t):
+    """A router with a memif and a guest; the program behind the memif, and its log."""
     r = t.router().start_all()
     socket = os.path.join(t.lab.dir, "memif")
     device(r, MEMIF, "m0", f"net_memif0,role=server,socket={socket},socket-abstract=no")
@@ -44,11 +45,17 @@ def a_guest_reaches_what_is_behind_memif_over_a_workers_death(t):
     guest = tap_guest(t, r, GUEST)
     flood(r, MEMIF, GUEST)
     until(lambda: os.path.exists(socket), 10, "the socket is there")
+    return r, guest, socket, child, log
 
-    def answered():
-        return guest.ping(Echo, count=1, wait=1)[1] == 1
 
-    # testpmd answers in the name of its own MAC, whatever that is.
+def answered(guest):
+    return guest.ping(Echo, count=1, wait=1)[1] == 1
+
+
+def learn(r, guest, child, log):
+    """Its MAC: testpmd answers in the name of its own, whatever that is."""
+    guest.shell(f"ip neigh flush dev {guest.tap}")
+
     def learnt():
         assert child.poll() is None, text_of(log)[-2000:]
         guest.run("ping", "-c", "1", "-W", "1", Echo.address)
@@ -60,20 +67,37 @@ def a_guest_reaches_what_is_behind_memif_over_a_workers_death(t):
 
     theirs = until(learnt, 20, "memif's other end answers ARP")
     r.vrctl(f"bridge add vrf=1 mac={theirs} nexthop={MEMIF}")
-    until(answered, 10, "a ping is answered")
+    until(lambda: answered(guest), 10, "a ping is answered")
     sent, received, said = guest.ping(Echo, count=50, interval=0.01)
     assert sent == received, said
+
+
+@test(seconds=90)
+def a_memif_is_used_again_whenever_its_peer_comes_back(t):
+    r, guest, socket, child, log = beginning(t)
+    learn(r, guest, child, log)
+    workers = r.pids_of("vr-fwd")
+    for _ in range(3):
+        child.kill()
+        child.wait()
+        until(lambda: not r.ask(f"vif get id={MEMIF}")[0]["state"].get("link_up"), 10, "the link is down")
+        sent, received, _ = guest.ping(Echo, count=3, wait=1)
+        assert received == 0, "somebody answers for the dead"
+        child, log = echo(t, socket)
+        learn(r, guest, child, log)
+    assert r.pids_of("vr-fwd") == workers, "a worker died of it"
+    sound(r, "afterwards")
+
+
+@test(seconds=90)
+def a_guest_reaches_what_is_behind_memif_over_a_workers_death(t):
+    r, guest, _, child, log = beginning(t)
+    learn(r, guest, child, log)
     for number in r.slots:
         slot = r.slot(int(str(number).partition("@")[0]))
         os.kill(int(slot["pid"]), 9)
-        until(answered, 20, "a ping is answered after the death")
+        until(lambda: answered(guest), 20, "a ping is answered after the death")
     sent, received, said = guest.ping(Echo, count=50, interval=0.01)
     assert sent == received, said
-
-    def balanced():
-        audit = r.audit()
-        return audit if audit["unpaused"] == 0 else None
-
-    audit = until(balanced, 10, "everybody pauses for an audit")
-    assert audit["unaccounted"] == audit["twice"] == 0, audit
+    audit = sound(r, "afterwards")
     t.note(f"{audit['quarantined']} mbufs in quarantine")
