@@ -47,9 +47,10 @@ enum {
 	F_PROTOCOL_FEATURES = 30, /* bit of the features */
 	PROTOCOL_F_MQ = 0,        /* bits of the protocol features */
 	PROTOCOL_F_NET_MTU = 4,
-	BUFFER_SIZE = 2048,
-	/* An odd number of lines: beginnings would share a few sets of every cache else. */
-	BUFFER_STRIDE = BUFFER_SIZE + 64,
+	BUFFER_SIZE = 2048, /* unless told otherwise */
+	/* An odd number of lines between buffers: their beginnings would share a few sets of every
+	   cache else. */
+	BUFFER_GAP = 64,
 	PAGE = 4096,
 	HUGE_PAGE = 2 << 20,
 	REPLY_MS = 5000,
@@ -91,7 +92,8 @@ enum { MESSAGE_HEADER = 12 };
 
 struct queue {
 	struct vring ring;
-	uint8_t *buffers;   /* [ring.num] of BUFFER_STRIDE */
+	uint8_t *buffers; /* [ring.num] of 'size' bytes, with gaps */
+	uint32_t size;
 	uint16_t last_used; /* used entries we have seen */
 	uint16_t n_free;    /* sending: descriptors that are not the agent's */
 	uint16_t used_seen; /* used->idx, as far as it was looked at */
@@ -162,6 +164,7 @@ queue_init(struct vhost_front *f, uint32_t i, uint8_t *rings, uint8_t *buffers)
 
 	vring_init(&q->ring, f->config.ring_size, rings, 64);
 	q->buffers = buffers;
+	q->size = f->config.buffer_size;
 	q->ring.avail->flags = VRING_AVAIL_F_NO_INTERRUPT;
 	q->kick = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	q->call = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -169,10 +172,10 @@ queue_init(struct vhost_front *f, uint32_t i, uint8_t *rings, uint8_t *buffers)
 	if (q->kick < 0 || q->call < 0 || q->free == NULL)
 		return -ENOMEM;
 	for (uint32_t d = 0; d < q->ring.num; d++) {
-		q->ring.desc[d] =
-		    (struct vring_desc){.addr = guest_address(f, buffers + d * BUFFER_STRIDE),
-					.len = BUFFER_SIZE,
-					.flags = receives ? VRING_DESC_F_WRITE : 0};
+		q->ring.desc[d] = (struct vring_desc){
+		    .addr = guest_address(f, buffers + (size_t)d * (q->size + BUFFER_GAP)),
+		    .len = q->size,
+		    .flags = receives ? VRING_DESC_F_WRITE : 0};
 		if (receives)
 			offer(q, (uint16_t)d);
 		else
@@ -185,7 +188,7 @@ static int
 memory_init(struct vhost_front *f)
 {
 	size_t rings = pages(vring_size(f->config.ring_size, 64), PAGE);
-	size_t buffers = (size_t)f->config.ring_size * BUFFER_STRIDE;
+	size_t buffers = (size_t)f->config.ring_size * (f->config.buffer_size + BUFFER_GAP);
 
 	f->size = pages(f->n_queues * (rings + buffers), f->config.huge ? HUGE_PAGE : PAGE);
 	f->memfd = memfd_create("guest", MFD_CLOEXEC | (f->config.huge ? MFD_HUGETLB : 0));
@@ -233,6 +236,8 @@ vhost_front_create(const struct vhost_front_config *config, struct vhost_front *
 	if (f == NULL)
 		return -ENOMEM;
 	f->config = *config;
+	if (f->config.buffer_size == 0)
+		f->config.buffer_size = BUFFER_SIZE;
 	memcpy(f->path, config->path, strlen(config->path) + 1);
 	f->listen = f->sock = f->memfd = -1;
 	f->n_queues = 2 * config->pairs;
@@ -602,9 +607,9 @@ chain_free(struct queue *q, uint16_t id)
 static size_t
 fill(struct queue *q, uint16_t id, size_t at, const void *bytes, size_t len)
 {
-	size_t n = len < BUFFER_SIZE - at ? len : BUFFER_SIZE - at;
+	size_t n = len < q->size - at ? len : q->size - at;
 
-	memcpy(q->buffers + (size_t)id * BUFFER_STRIDE + at, bytes, n);
+	memcpy(q->buffers + (size_t)id * (q->size + BUFFER_GAP) + at, bytes, n);
 	q->ring.desc[id].len = (uint32_t)(at + n);
 	q->ring.desc[id].flags = 0;
 	return n;
@@ -619,16 +624,16 @@ vhost_front_send(struct vhost_front *f, uint32_t pair, const void *frame, size_t
 	uint16_t first, id;
 	size_t sent;
 
-	if (len > VHOST_FRONT_FRAME_MAX)
+	if (len > VHOST_FRONT_TSO_MAX)
 		return -EMSGSIZE;
 	while (!is_used_up(q) && q->n_free < q->ring.num)
 		chain_free(q, (uint16_t)used_next(q).id);
-	if (q->n_free < (sizeof(h) + len + BUFFER_SIZE - 1) / BUFFER_SIZE)
+	if (q->n_free < (sizeof(h) + len + q->size - 1) / q->size)
 		return -ENOBUFS;
 	if (header != NULL)
 		h.hdr = *header;
 	first = id = q->free[--q->n_free];
-	memcpy(q->buffers + (size_t)id * BUFFER_STRIDE, &h, sizeof(h));
+	memcpy(q->buffers + (size_t)id * (q->size + BUFFER_GAP), &h, sizeof(h));
 	for (sent = fill(q, id, sizeof(h), frame, len); sent < len;) {
 		uint16_t next = q->free[--q->n_free];
 
@@ -654,8 +659,8 @@ vhost_front_receive(struct vhost_front *f, uint32_t pair, void *frame, size_t si
 		return 0;
 	for (uint32_t i = 0; i < buffers && !is_used_up(q); i++, skip = 0) {
 		struct vring_used_elem e = used_next(q);
-		const uint8_t *buffer = q->buffers + (size_t)e.id * BUFFER_STRIDE;
-		size_t n = e.len > BUFFER_SIZE ? BUFFER_SIZE : e.len;
+		const uint8_t *buffer = q->buffers + (size_t)e.id * (q->size + BUFFER_GAP);
+		size_t n = e.len > q->size ? q->size : e.len;
 
 		if (i == 0) {
 			memcpy(&h, buffer, sizeof(h));
@@ -715,7 +720,7 @@ vhost_front_place(struct vhost_front *f, uint32_t pair, size_t len)
 		id = (uint16_t)used_next(q).id;
 	else
 		return NULL;
-	buffer = q->buffers + (size_t)id * BUFFER_STRIDE;
+	buffer = q->buffers + (size_t)id * (q->size + BUFFER_GAP);
 	memset(buffer, 0, NET_HEADER);
 	q->ring.desc[id].len = (uint32_t)(NET_HEADER + len);
 	hold(q, id);
@@ -738,8 +743,8 @@ vhost_front_peek(struct vhost_front *f, uint32_t pair, size_t *len)
 		return NULL;
 	e = used_next(q);
 	hold(q, (uint16_t)e.id);
-	*len = e.len > NET_HEADER && e.len <= BUFFER_SIZE ? e.len - NET_HEADER : 0;
-	return q->buffers + (size_t)e.id * BUFFER_STRIDE + NET_HEADER;
+	*len = e.len > NET_HEADER && e.len <= q->size ? e.len - NET_HEADER : 0;
+	return q->buffers + (size_t)e.id * (q->size + BUFFER_GAP) + NET_HEADER;
 }
 
 void

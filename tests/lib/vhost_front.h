@@ -17,16 +17,21 @@
 #include <linux/virtio_net.h>
 #include <linux/virtio_ring.h>
 
-enum { VHOST_FRONT_PAIRS_MAX = 16, VHOST_FRONT_FRAME_MAX = 9216 };
+enum {
+	VHOST_FRONT_PAIRS_MAX = 16,
+	VHOST_FRONT_FRAME_MAX = 9216,
+	VHOST_FRONT_TSO_MAX = 65535 + 14, /* a frame that is still to be cut */
+};
 
 struct vhost_front_config {
-	const char *path;   /* of the socket */
-	bool server;        /* we listen and the agent connects; else we connect */
-	uint32_t pairs;     /* queue pairs */
-	uint32_t ring_size; /* descriptors of a virtqueue, a power of two */
-	uint64_t features;  /* asked for, beside VERSION_1; cut down to what the agent offers */
-	uint16_t mtu;       /* told to the agent, 0: none */
-	bool huge;          /* memory in huge pages of 2 MB */
+	const char *path;     /* of the socket */
+	bool server;          /* we listen and the agent connects; else we connect */
+	uint32_t pairs;       /* queue pairs */
+	uint32_t ring_size;   /* descriptors of a virtqueue, a power of two */
+	uint32_t buffer_size; /* bytes of each one's buffer, 0: 2048 */
+	uint64_t features;    /* asked for, beside VERSION_1; cut down to what the agent offers */
+	uint16_t mtu;         /* told to the agent, 0: none */
+	bool huge;            /* memory in huge pages of 2 MB */
 };
 
 struct vhost_front;
