@@ -39,7 +39,7 @@ struct conf {
 	int32_t agent_cores[AGENTS_MAX]; /* -1: any */
 };
 
-enum { POLL_BUSY, POLL_ADAPTIVE };               /* conf.poll */
+enum { POLL_BUSY, POLL_ADAPTIVE };                             /* conf.poll */
 enum { SPREAD_OFF, SPREAD_GRE, SPREAD_TUNNELS, SPREAD_PORTS }; /* conf.spread */
 
 /* An option of one program alone, e.g. vr-primary's --spawn or vr-fwd's --slots LIST. */

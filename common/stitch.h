@@ -3,9 +3,10 @@
  * Stitched MACs: what is answered to ARP requests and neighbour solicitations for a host whose
  * route names its MAC, so that its packets are then bridged. A table of its own beside the routes,
  * for few routes have one and only those questions look at it: an instance of bridge.h whose keys
- * are hosts, written by vr-ctl in the batch that writes the route (redo.h): if it dies on any line, the next one
- * makes both stores or neither. A worker may see one before the other. A route says by ROUTE_STITCHED
- * that there is an entry; where it is missing the vif's MAC is answered, as without one.
+ * are hosts, written by vr-ctl in the batch that writes the route (redo.h): if it dies on any line,
+ * the next one makes both stores or neither. A worker may see one before the other. A route says by
+ * ROUTE_STITCHED that there is an entry; where it is missing the vif's MAC is answered, as without
+ * one.
  *
  * IPv4 addresses are keys as they are. Of IPv6 addresses 40 bits of a hash are; 16 others stand
  * with the value, so that another host with the same key, which takes its place, is told apart.
