@@ -120,20 +120,21 @@ class Machine(Guest):
         return self
 
     def is_up(self):
-        if self.qemu.poll() is not None:
-            raise LabError(f"QEMU of {self.name} ended with {self.qemu.returncode}: {self.words()}")
-        # What was asked before the guest listens may be lost: ask again.
-        try:
-            return self.run("true", seconds=1).returncode == 0
-        except subprocess.TimeoutExpired:
-            return False
+        return self.boot_id() is not None
 
     def words(self):
         return (text_of(self.log) + text_of(self.console))[-1500:]
 
     def boot_id(self):
-        """Another one after every boot."""
-        return self.shell("cat /proc/sys/kernel/random/boot_id").strip()
+        """Another one after every boot; None while the guest does not answer."""
+        if self.qemu.poll() is not None:
+            raise LabError(f"QEMU of {self.name} ended with {self.qemu.returncode}: {self.words()}")
+        # What was asked before the guest listens, or while it goes down, may be lost: ask again.
+        try:
+            done = self.run("cat", "/proc/sys/kernel/random/boot_id", seconds=1)
+        except subprocess.TimeoutExpired:
+            return None
+        return done.stdout.strip() if done.returncode == 0 else None
 
     def kill(self):
         """QEMU alone, at once."""
