@@ -65,6 +65,13 @@ append(struct rx_queue **list, uint32_t *n)
 	return &longer[(*n)++];
 }
 
+/*
+ * memif's buffers are 2,048 bytes unless its arguments say otherwise. What is longer takes several
+ * descriptors, which DPDK 22.11 marks as a chain and never clears: shorter frames that use them
+ * later would be taken for chains. 4 bytes are for a VLAN tag.
+ */
+enum { PEER_FRAME_MAX = 2048 - 4 };
+
 static bool
 tap_make(struct worker *w, uint32_t index, const struct port *p, const struct taps *taps)
 {
@@ -132,6 +139,8 @@ device_make(struct worker *w, uint32_t index, const struct port *p, const struct
 
 	owner = r->n_txq == 0 ? w->slot_index : port_tx_owner(r, w->slot_index);
 	tx->hold = (uint8_t)r->hold;
+	if ((r->flags & PORT_RUN_PEER) != 0)
+		tx->frame_max = PEER_FRAME_MAX;
 	if (r->n_txq != 0 && owner == w->slot_index) {
 		tx->queue = (uint16_t)port_tx_queue(r, w->slot_index);
 		tx->tx = ops->tx_pkt_burst;

@@ -117,9 +117,10 @@ struct tx_port {
 	bool one_queue; /* one slot gets all that comes in there */
 	bool offloads;  /* takes partial checksums and TSO frames as they are ... */
 	uint16_t queue;
-	uint16_t group;  /* of the last burst that left there */
-	int16_t to_hand; /* TX_MESH */
-	int fd;          /* TX_TAP */
+	uint32_t frame_max; /* bytes, whatever its vif's MTU; 0: no matter */
+	uint16_t group;     /* of the last burst that left there */
+	int16_t to_hand;    /* TX_MESH */
+	int fd;             /* TX_TAP */
 	const uint64_t
 	    *guest;        /* ... as far as this guest agreed to (struct port); NULL: no guest */
 	eth_tx_burst_t tx; /* TX_DEVICE */

@@ -39,9 +39,11 @@ exit_find(const struct worker *w, uint32_t vif_id)
 		return e;
 	}
 	e.vlan = vif->vlan;
-	e.mtu = vif->mtu;
 	e.port = (uint16_t)vif->port;
 	e.tx = &w->tx[vif->port];
+	e.mtu = vif->mtu;
+	if (__builtin_expect(e.tx->frame_max != 0, 0))
+		e.mtu = RTE_MIN(e.mtu, e.tx->frame_max);
 	return e;
 }
 

@@ -90,6 +90,20 @@ def a_memif_is_used_again_whenever_its_peer_comes_back(t):
 
 
 @test(seconds=90)
+def a_frame_too_long_for_memif_is_dropped_and_harms_no_other(t):
+    r, guest, _, child, log = beginning(t)
+    learn(r, guest, child, log)
+    r.vrctl(f"vif set id={MEMIF} mtu=9000")
+    guest.shell(f"ip link set dev {guest.tap} mtu 4000")
+    guest.run("ping", "-c", "20", "-i", "0.01", "-W", "1", "-s", "3000", Echo.address)
+    # Once around the ring, by the descriptors that the long ones may have had.
+    sent, received, said = guest.ping(Echo, count=1100, interval=0.002)
+    assert sent == received, said
+    assert {d["reason"]: int(d["packets"]) for d in r.ask("drops")}.get("mtu") == 20
+    sound(r, "afterwards")
+
+
+@test(seconds=90)
 def a_guest_reaches_what_is_behind_memif_over_a_workers_death(t):
     r, guest, _, child, log = beginning(t)
     learn(r, guest, child, log)
